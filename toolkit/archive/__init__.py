@@ -1,0 +1,1 @@
+"""Archive formats and the manifest: one streaming pass in, one guarded pass out."""

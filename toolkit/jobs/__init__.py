@@ -1,0 +1,1 @@
+"""A thing that is running: its journal, lock and end."""

@@ -1,0 +1,1 @@
+"""Tell someone: the audit log, later mail and chat."""

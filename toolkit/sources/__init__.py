@@ -1,0 +1,1 @@
+"""Sources that are neither a database nor a folder: Git repositories."""

@@ -1,0 +1,1 @@
+"""The only place that walks and places files."""

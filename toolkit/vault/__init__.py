@@ -1,0 +1,1 @@
+"""What backups exist, where, and how they are removed."""
