@@ -57,7 +57,7 @@ def prune(site: Path) -> None:
 def pack(site: Path, target: Path) -> None:
     """Pack `site` into the executable file `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    shiv = [sys.executable, "-m", "shiv", "--quiet", "--compressed", "--reproducible"]
+    shiv = [sys.executable, "-m", "shiv", "--compressed", "--reproducible"]
     entry = ["--entry-point", "toolkit.cli.main:main", "--python", "/usr/bin/env python3"]
     subprocess.run([*shiv, *entry, "--site-packages", str(site), "--output-file", str(target)], check=True)
 
