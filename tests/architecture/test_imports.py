@@ -19,6 +19,7 @@ from tests.architecture.sources import ROOT, Module, modules
 OWNERS: dict[str, tuple[str, ...]] = {
     "backports": ("toolkit.archive", "toolkit.vault"),
     "click": ("toolkit.cli",),
+    "compression": ("toolkit.archive",),  # Python 3.14 has what backports.zstd brings
     "msgspec": ("toolkit", "tui"),
     "py7zr": ("toolkit.archive",),
     "sqlite_utils": ("toolkit.vault",),

@@ -1,0 +1,88 @@
+"""What outlives a run is written by `toolkit.durable` only, so that tests can stop the machine before each step."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.architecture.sources import Module, called, modules
+
+ALLOWED: dict[str, str] = {
+    "toolkit/durable.py": "it is the writer",
+}
+"""Modules that write or remove by themselves, each with its reason."""
+
+OS_CHANGES = {
+    "chflags", "ftruncate", "link", "makedirs", "mkdir", "mkfifo", "mknod", "posix_fallocate", "remove", "removedirs",
+    "rename", "renames", "replace", "rmdir", "symlink", "truncate", "unlink",
+}  # fmt: skip
+SHUTIL_CHANGES = {"copy", "copy2", "copyfile", "copytree", "move", "rmtree", "unpack_archive"}
+PATH_CHANGES = {"hardlink_to", "mkdir", "rmdir", "symlink_to", "touch", "unlink", "write_bytes"}
+WRITING_FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE"}
+
+
+def opens_for_writing(call: ast.Call) -> bool:
+    """Answer whether `call` is an `open` with a mode or flags that write, or that cannot be told."""
+    name = called(call)
+    if name == "os.open":
+        return bool({node.attr for node in ast.walk(call) if isinstance(node, ast.Attribute)} & WRITING_FLAGS)
+    if name not in ("open", "io.open", "os.fdopen") and not name.endswith(".open"):
+        return False
+    mode_at = 1 if name in ("open", "io.open", "os.fdopen") else 0
+    mode = next((keyword.value for keyword in call.keywords if keyword.arg == "mode"), None)
+    if mode is None and len(call.args) > mode_at:
+        mode = call.args[mode_at]
+    return isinstance(mode, ast.Constant) and isinstance(mode.value, str) and bool(set(mode.value) & set("wax+"))
+
+
+def changes(module: Module) -> Iterator[str]:
+    """Yield each place of `module` that writes a file or changes a name on disk."""
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = called(node)
+        first, _, last = name.rpartition(".")
+        if (
+            opens_for_writing(node)
+            or (first == "os" and last in OS_CHANGES)
+            or (first == "shutil" and last in SHUTIL_CHANGES)
+            or (first not in ("os", "shutil", "durable") and "." in name and last in PATH_CHANGES)
+        ):
+            yield f"{module.path}:{node.lineno} {name}"
+
+
+@pytest.mark.parametrize("module", modules("toolkit", "tui"), ids=lambda module: module.path)
+def test_only_durable_writes(module: Module) -> None:
+    found = list(changes(module))
+    if module.path in ALLOWED:
+        assert found, "take it out of ALLOWED: it writes nothing any more"
+    else:
+        assert not found, "write through toolkit.durable"
+
+
+@pytest.mark.parametrize(
+    ("line", "writes"),
+    [
+        ("open(path, 'wb')", True),
+        ("open(path, mode='r+b')", True),
+        ("path.open('a')", True),
+        ("os.open(path, os.O_RDWR | os.O_CLOEXEC)", True),
+        ("path.unlink()", True),
+        ("os.replace(a, b)", True),
+        ("open(path, 'rb')", False),
+        ("open(path)", False),
+        ("os.open(path, os.O_RDONLY)", False),
+        ("name.replace('w', 'a')", False),
+        ("durable.remove(path)", False),
+    ],
+)
+def test_the_rule_sees_what_it_should(line: str, writes: bool) -> None:
+    module = Module("example.py", "example", line, ast.parse(line))
+    assert bool(list(changes(module))) is writes
+
+
+@pytest.mark.parametrize("module", modules("toolkit", "tui"), ids=lambda module: module.path)
+def test_the_product_has_no_assert(module: Module) -> None:
+    assert not [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Assert)], "python -O removes them"
