@@ -34,8 +34,12 @@ def test_hot_journal_rolls_back_a_mixture(tmp_path: Path) -> None:
     databases.hot_journal(tmp_path / "a.db")
     assert names(tmp_path) == ["a.db", "a.db-journal"]
     (tmp_path / "alone.db").write_bytes((tmp_path / "a.db").read_bytes())
-    with databases.opened(tmp_path / "alone.db") as connection, pytest.raises(sqlite3.DatabaseError):
-        connection.execute("SELECT count(DISTINCT name) FROM users, orders").fetchall()
+    with databases.opened(tmp_path / "alone.db") as connection:
+        try:
+            verdict = connection.execute("PRAGMA integrity_check").fetchall()
+        except sqlite3.DatabaseError:
+            verdict = []
+        assert verdict != [("ok",)]
     with databases.opened(tmp_path / "a.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("SELECT count(*) FROM orders WHERE note LIKE '%half done'").fetchone() == (0,)

@@ -1,0 +1,355 @@
+"""Is a database sound, and what is in it? "ok" alone is no evidence: the counts are for comparing with the manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from toolkit.errors import CancelledError
+from toolkit.events import ShouldStop, never_stop
+from toolkit.sqlite import blocks, probe, virtual
+from toolkit.sqlite.connect import connect, connect_private, quoted
+from toolkit.sqlite.header import Header
+from toolkit.sqlite.translate import is_damage, primary_code, translate
+from toolkit.sqlite.virtual import FTS, RTREE, VirtualTable
+
+Level = Literal["quick", "full"]
+
+MAX_MESSAGES = 100
+FOREIGN_KEYS = "foreign_key_check"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check: its name, what it said (at most 100 lines) and how long it took."""
+
+    name: str
+    ok: bool
+    messages: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What was found; the fields are named as in the manifest's `DatabaseRecord`.
+
+    `checks` are some of `sidecars size quick_check integrity_check foreign_key_check fts rtree rows`. `tables`
+    counts the rows of each table (None where it cannot be read). `foreign_key_violations` is None where it
+    could not be counted. `skipped` says which checks could not be made, and why: neither sound nor damaged.
+    """
+
+    size: int
+    page_size: int
+    page_count: int
+    user_version: int
+    application_id: int
+    encoding: str
+    journal_mode: str
+    sqlite_version: str
+    schema_digest: str
+    tables: dict[str, int | None]
+    foreign_key_violations: int | None
+    checks: tuple[CheckResult, ...]
+    skipped: tuple[str, ...]
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a check failed, other than foreign keys, which some applications never enforce."""
+        return any(
+            not check.ok for check in self.checks if check.name != FOREIGN_KEYS or self.foreign_key_violations is None
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(check.ok for check in self.checks)
+
+
+def to_fields(checkup: Checkup) -> dict[str, Any]:
+    """Return `checkup` as JSON types, for the way from the worker."""
+    return asdict(checkup)
+
+
+def from_fields(fields: dict[str, Any]) -> Checkup:
+    """Return what `to_fields` took apart."""
+    checks = tuple(CheckResult(**{**check, "messages": tuple(check["messages"])}) for check in fields["checks"])
+    return Checkup(**{**fields, "checks": checks, "skipped": tuple(fields["skipped"])})
+
+
+def _integrity(connection: sqlite3.Connection, pragma: str) -> list[str]:
+    rows = connection.execute(f"PRAGMA {pragma}({MAX_MESSAGES})").fetchall()
+    lines = [line for row in rows for line in str(row[0]).splitlines()]
+    return [] if lines == ["ok"] else lines
+
+
+def _foreign_keys(connection: sqlite3.Connection) -> tuple[int, list[str]]:
+    count, lines = 0, []
+    for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+        count += 1
+        if count <= MAX_MESSAGES:
+            lines.append(f"{table}: row {'?' if rowid is None else rowid} refers to nothing in {parent}")
+    return count, lines
+
+
+def table_names(connection: sqlite3.Connection) -> list[str]:
+    """Return the tables, virtual ones and their shadows too, without SQLite's own. Raises `sqlite3.Error`."""
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type='table' ORDER BY name")
+    return [name for (name,) in rows if not name.lower().startswith("sqlite_")]
+
+
+def _rows(
+    connection: sqlite3.Connection, virtuals: set[str], *, sound: bool
+) -> tuple[dict[str, int | None], list[str]]:
+    """Count the rows of each table; where something is not `sound`, in the table itself and not in an index of it."""
+    counts: dict[str, int | None] = {}
+    unread = []
+    for name in table_names(connection):
+        where = quoted(name) if sound or name in virtuals else f"{quoted(name)} NOT INDEXED"
+        try:
+            counts[name] = connection.execute(f"SELECT count(*) FROM {where}").fetchone()[0]  # noqa: S608
+        except sqlite3.Error as error:
+            counts[name] = None
+            if is_damage(error) or name not in virtuals:
+                unread.append(f"the rows of {name} cannot be counted: {error}")
+    return counts, unread
+
+
+def schema_digest(connection: sqlite3.Connection) -> str:
+    """Return the SHA-256 of type, name, table and SQL (blanks made one) of each object. Raises `sqlite3.Error`."""
+    rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    lines = sorted("\x1f".join((*row[:3], " ".join(row[3].split()))) for row in rows)
+    return hashlib.sha256("\x1e".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _size_messages(header: Header, size: int) -> list[str]:
+    expected = header.expected_size
+    if size % header.page_size:
+        return [f"the size of {size} bytes is no multiple of the page size of {header.page_size} bytes"]
+    if expected is None or expected == size:
+        return []
+    if size < expected:
+        return [f"the file is cut: {size} bytes, its header says {expected}"]
+    return [f"{size - expected} bytes lie behind the last page"]
+
+
+@contextlib.contextmanager
+def _writable(path: str, header: Header) -> Iterator[sqlite3.Connection]:
+    """Open a private database so that FTS can be checked, in a transaction that is rolled back.
+
+    Nothing is written to it: in rollback mode SQLite writes when a page changes, and none does. A WAL
+    database would get sidecars and a read-only file cannot be opened so: these are copied first.
+    """
+    scratch = None
+    if header.wal or not os.access(path, os.W_OK):
+        import tempfile
+
+        descriptor, scratch = tempfile.mkstemp(suffix=".partial", prefix=".check", dir=os.path.dirname(path) or ".")
+        os.close(descriptor)
+    try:
+        if scratch is not None:
+            blocks.copy_file(path, scratch)
+            with open(scratch, "r+b") as file:
+                file.seek(18)
+                file.write(b"\x01\x01")
+        with contextlib.closing(connect(scratch or path, "mode=rw")) as connection:
+            connection.execute("PRAGMA journal_mode=MEMORY").fetchone()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+    finally:
+        if scratch is not None:
+            os.unlink(scratch)
+
+
+class _Examination:
+    """The checks of one database, collected one after another."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.checks: list[CheckResult] = []
+        self.skipped: list[str] = []
+        self.tables: dict[str, int | None] = {}
+        self.violations: int | None = None
+        self.virtuals: list[VirtualTable] = []
+
+    def make(self, name: str, work: Callable[[], list[str]]) -> None:
+        """Make one check; what SQLite cannot do here (a foreign collation or module) is skipped and said."""
+        began = time.monotonic()
+        try:
+            messages = work()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                if primary_code(error) != sqlite3.SQLITE_ERROR:
+                    raise
+                self.skipped.append(f"{name}: {error}")
+                return
+            messages = [str(error)]
+        seconds = time.monotonic() - began
+        self.checks.append(CheckResult(name, not messages, tuple(messages[:MAX_MESSAGES]), seconds))
+
+    def foreign_keys(self) -> list[str]:
+        self.violations, lines = _foreign_keys(self.connection)
+        return lines
+
+    def rows(self) -> list[str]:
+        self.virtuals = virtual.virtual_tables(self.connection)
+        sound = all(check.ok for check in self.checks)
+        self.tables, unread = _rows(self.connection, {table.name for table in self.virtuals}, sound=sound)
+        return unread
+
+    def full_text(self, path: str, header: Header) -> list[str]:
+        with _writable(path, header) as private:
+            return self.own_checks(private, FTS, virtual.check_fts)
+
+    def own_checks(
+        self, connection: sqlite3.Connection, modules: tuple[str, ...], check: Callable[..., str | None]
+    ) -> list[str]:
+        found = []
+        for table in self.virtuals:
+            if table.module in modules:
+                try:
+                    message = check(connection, table)
+                except sqlite3.Error as error:
+                    if primary_code(error) != sqlite3.SQLITE_ERROR:
+                        raise
+                    self.skipped.append(f"{table.name}: {error}")
+                    continue
+                found += [message] if message else []
+        return found
+
+
+def _optional(connection: sqlite3.Connection, pragma: str) -> Any:
+    try:
+        return connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    except (sqlite3.Error, TypeError):
+        return 0
+
+
+def _digest(connection: sqlite3.Connection) -> str:
+    try:
+        return schema_digest(connection)
+    except sqlite3.Error:
+        return ""
+
+
+def examine(
+    connection: sqlite3.Connection, *, level: Level, header: Header | None, size: int, private: str | None
+) -> Checkup:
+    """Check what `connection` reads and count it; the core of `check` and `check_live`.
+
+    `header` and `size` (of the main file) are compared unless `header` is None. `private` is the path of the
+    file when nobody else has it: only then can full-text indexes be checked. Raises `sqlite3.Error` for what
+    is no damage: interrupted, out of memory, input/output errors.
+    """
+    work = _Examination(connection)
+    if header is not None:
+        work.make("size", lambda: _size_messages(header, size))
+    pragma = "integrity_check" if level == "full" else "quick_check"
+    work.make(pragma, lambda: _integrity(connection, pragma))
+    work.make(FOREIGN_KEYS, work.foreign_keys)
+    work.make("rows", work.rows)
+    if any(table.module in RTREE for table in work.virtuals):
+        work.make("rtree", lambda: work.own_checks(connection, RTREE, virtual.check_rtree))
+    indexes = [table.name for table in work.virtuals if table.module in FTS]
+    if indexes and private is not None and header is not None:
+        work.make("fts", lambda: work.full_text(private, header))
+    elif indexes:
+        work.skipped += [f"{name}: a full-text index is checked in a private copy only" for name in indexes]
+    return Checkup(
+        size=size,
+        page_size=_optional(connection, "page_size"),
+        page_count=_optional(connection, "page_count"),
+        user_version=_optional(connection, "user_version"),
+        application_id=_optional(connection, "application_id"),
+        encoding=str(_optional(connection, "encoding") or ""),
+        journal_mode=str(_optional(connection, "journal_mode")) if header is None else header.journal_mode,
+        sqlite_version=sqlite3.sqlite_version,
+        schema_digest=_digest(connection),
+        tables=work.tables,
+        foreign_key_violations=work.violations,
+        checks=tuple(work.checks),
+        skipped=tuple(work.skipped),
+    )
+
+
+def _sidecar_messages(path: str) -> list[str]:
+    messages = []
+    for suffix in ("-wal", "-journal"):
+        with contextlib.suppress(OSError):
+            if os.stat(path + suffix).st_size:
+                messages.append(f"a {suffix} that is not empty lies beside it and was not read")
+    return messages
+
+
+def check(path: str | os.PathLike[str], *, level: Level, should_stop: ShouldStop = never_stop) -> Checkup:
+    """Check the private database `path`, which nobody else writes, in this process; several threads may at once.
+
+    `quick` is `quick_check` (about 2 GB/s of processor time), `full` is `integrity_check` (about 0.25 GB/s);
+    foreign keys, full-text indexes, R-trees, size and rows are checked by both. The file's bytes stay as they
+    are. Sidecars are not read: an unfinished one fails the check `sidecars`.
+
+    Damage is a result, never an exception. Raises `SourceMissingError`, `NotADatabaseError` (0 bytes, or no
+    database), `SourceError`, `CancelledError`.
+    """
+    where = os.path.realpath(path)
+    status, header = probe.read_header(where)
+    try:
+        with contextlib.closing(connect_private(where)) as connection:
+            connection.set_progress_handler(should_stop, 500_000)
+            checkup = examine(connection, level=level, header=header, size=status.st_size, private=where)
+    except sqlite3.Error as error:
+        if primary_code(error) == sqlite3.SQLITE_INTERRUPT:
+            raise CancelledError("cancelled while checking a database", subject=where) from error
+        raise translate(error, subject=where) from error
+    sidecars = _sidecar_messages(where)
+    if not sidecars:
+        return checkup
+    unread = CheckResult("sidecars", ok=False, messages=tuple(sidecars), seconds=0.0)
+    return replace(checkup, checks=(unread, *checkup.checks))
+
+
+def check_live(
+    path: Path,
+    *,
+    level: Level,
+    scratch: Path,
+    timeout: float = 300.0,
+    busy_limit: float = 30.0,
+    should_stop: ShouldStop = never_stop,
+) -> Checkup:
+    """Check the live database `path` in a process of its own, in one consistent view, disturbing nobody.
+
+    Nothing is created or changed beside it. `scratch` is a folder in which a private copy may be made and is
+    removed again (see `session`). Full-text indexes are not checked (`skipped` says so), except in a private
+    copy. In rollback mode writers wait, `busy_limit` seconds at most; then check a copy instead. A database that
+    changed under a reader without locks is read again, then `SourceChangedError`: never called damaged.
+
+    Raises what `hotcopy.copy` raises; damage is a result, unless SQLite cannot even open it
+    (`DatabaseDamagedError`).
+    """
+    from toolkit.sqlite import live
+
+    folder = scratch / f".check-{os.getpid()}-{time.monotonic_ns()}.partial"
+    request = {
+        "task": "check",
+        "path": os.path.realpath(path),
+        "scratch": os.fspath(folder),
+        "wait": timeout,
+        "level": level,
+        "limit": busy_limit,
+    }
+    try:
+        fields = live.run(request, timeout=timeout, should_stop=should_stop)
+    finally:
+        live.remove_scratch(os.fspath(folder))
+    return from_fields({name: value for name, value in fields.items() if name != "event"})

@@ -1,0 +1,61 @@
+"""The one seam at which SQLite's errors become Lifeboat's."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+from toolkit.errors import (
+    DatabaseDamagedError,
+    LifeboatError,
+    SourceError,
+    SourceTimeoutError,
+    SpaceError,
+    Subject,
+)
+
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+_ACCESS = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH)
+
+
+def primary_code(error: BaseException) -> int:
+    """Return the primary result code of an SQLite error, 0 when it carries none."""
+    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def is_damage(error: BaseException) -> bool:
+    """Answer whether SQLite says that the file itself is broken (or is none of its own)."""
+    return primary_code(error) in _DAMAGE or "malformed" in str(error)
+
+
+def translate(error: sqlite3.Error, *, subject: Subject = None) -> LifeboatError:
+    """Return the error of ours that says what `error` means for the database `subject`."""
+    code = primary_code(error)
+    if is_damage(error):
+        return DatabaseDamagedError(
+            f"SQLite cannot read the database ({error})", subject=subject, hint="run: lifeboat diagnose"
+        )
+    if code in _BUSY:
+        return SourceTimeoutError(
+            "the database stayed locked by another process",
+            subject=subject,
+            hint="raise the profile's timeout, or stop the process that holds it",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return SpaceError(
+            "no space left on the file system", subject=subject, hint="free some space, then run it again"
+        )
+    if code in _ACCESS:
+        return SourceError(f"SQLite may not open it ({error})", subject=subject, hint="run it as root or as the owner")
+    return SourceError(f"SQLite failed ({error})", subject=subject)
+
+
+@contextlib.contextmanager
+def translated(subject: Subject = None) -> Iterator[None]:
+    """Turn an `sqlite3.Error` raised inside into one of ours, chained."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, subject=subject) from error
