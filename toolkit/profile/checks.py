@@ -85,11 +85,8 @@ def _lists(profile: model.Profile) -> Iterator[tuple[str, list[Path]]]:
 
 def _archive(archive: model.Archive) -> Iterator[tuple[Steps, str]]:
     levels = model.LEVELS[archive.format]
-    if archive.level is not None:
-        if levels is None:
-            yield ("archive", "level"), f"{archive.format} is not compressed and has no level"
-        elif not levels[0] <= archive.level <= levels[1]:
-            yield ("archive", "level"), f"{archive.format} has the levels {levels[0]} to {levels[1]}"
+    if archive.level is not None and not levels[0] <= archive.level <= levels[1]:
+        yield ("archive", "level"), f"{archive.format} has the levels {levels[0]} to {levels[1]}"
     if archive.split is not None and archive.split < _SMALLEST_VOLUME:
         yield ("archive", "split"), "must be 1MiB at least"
     if archive.encrypt is not None:

@@ -47,7 +47,8 @@ def beneath(tree: Table, environ: Mapping[str, str]) -> Table:
         entry = put(empty("$TELEGRAM_BOT_TOKEN"), url, "url")
         below = put(below, Sequence((entry,), url.place), "notify")
     merged = merge(below, _long_vault(tree))
-    assert isinstance(merged, Table)
+    if not isinstance(merged, Table):
+        return tree
     profiles = at(merged, "profiles")
     for name in profiles.items if isinstance(profiles, Table) else ():
         merged = _profile(merged, name, values)

@@ -32,13 +32,13 @@ Environ = Mapping[str, str]
 _SHOWN = 50
 
 
-def load(config: Path | None, environ: Environ, *, uid: int | None = None) -> Config:
+def load(config: Path | None, environ: Environ, *, uid: int | None = None, vault: Path | None = None) -> Config:
     """Return the configuration: of `config`, else of `LIFEBOAT_CONFIG`, else of the user's own place.
 
     Drop-ins in `config.d/*.yaml` beside it (`.yml` too, hidden files not) are laid over it in the order of
     their names: mappings are merged key by key, so profiles and destinations add up; lists and single
-    values are replaced whole. `LIFEBOAT_VAULT` wins over the vault of the files. Without any file the
-    answer is an empty configuration with the default vault. Secrets are not read here.
+    values are replaced whole. `vault`, else `LIFEBOAT_VAULT`, wins over the vault of the files. Without any
+    file the answer is an empty configuration with the default vault. Secrets are not read here.
 
     Raises `ConfigError`, whose message has one line `file:line: key: what` for every problem of all files,
     for a named file that is absent too; `ExposedSecretError` when a file that holds a secret is readable
@@ -47,7 +47,7 @@ def load(config: Path | None, environ: Environ, *, uid: int | None = None) -> Co
     uid = os.geteuid() if uid is None else uid
     named = config or (Path(environ["LIFEBOAT_CONFIG"]) if environ.get("LIFEBOAT_CONFIG") else None)
     path = named or locations.config_file(environ, uid)
-    reader = _Reading(environ, uid)
+    reader = _Reading(environ, uid, vault)
     tree = reader.file(path, required=named is not None)
     for drop_in in drop_ins(path):
         tree = _merged(tree, reader.file(drop_in, required=True))
@@ -100,7 +100,8 @@ def _merged(below: Table, above: Table) -> Table:
 class _Reading:
     """One run of reading: the problems so far, and the modes of the files that were read."""
 
-    def __init__(self, environ: Environ, uid: int) -> None:
+    def __init__(self, environ: Environ, uid: int, vault: Path | None = None) -> None:
+        self.vault = vault
         self.environ = environ
         self.uid = uid
         self.problems: list[Problem] = []
@@ -161,8 +162,9 @@ class _Reading:
         wish = at(tree, "legacy_environment")
         if isinstance(wish, Scalar) and wish.text == "true":
             tree = legacy.beneath(tree, self.environ)
-        if override := self.environ.get("LIFEBOAT_VAULT"):
-            place = Place("$LIFEBOAT_VAULT")
+        override = os.fspath(self.vault) if self.vault else self.environ.get("LIFEBOAT_VAULT")
+        if override:
+            place = Place("--vault" if self.vault else "$LIFEBOAT_VAULT")
             vault = os.path.abspath(override)
         elif at(tree, "vault", "path") is None and not _says(tree, "vault"):
             place = Place("default")

@@ -8,12 +8,12 @@ folders are separated by colons, the first is ours).
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolkit.durable import translated
+from toolkit import durable
 from toolkit.errors import ConfigError, RefusedError
 
 NAME = "lifeboat"
@@ -116,32 +116,26 @@ def make_lock_directory(environ: Environ, uid: int) -> Path:
     shared = lock_directory(environ, uid)
     try:
         _make_shared(shared, uid)
-    except PermissionError:
-        pass
-    except FileNotFoundError:
-        if uid == 0:
-            with translated(shared):
-                shared.parent.mkdir(parents=True, exist_ok=True)
-                _make_shared(shared, uid)
-            return shared
+    except OSError as error:
+        if uid == 0 or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise durable.translate(error, subject=shared) from error
     else:
         return shared
     private = run_directory(environ, uid) / "locks"
-    with translated(private):
-        private.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with durable.translated(private):
+        durable.make_directory(private)
     return private
 
 
 def _make_shared(path: Path, uid: int) -> None:
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700)
+    durable.make_directory(path.parent, mode=0o755)
+    durable.make_directory(path)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except NotADirectoryError:
-        raise RefusedError("the folder of the locks is a link or no folder", subject=path, hint="remove it") from None
     except OSError as error:
-        if error.errno == 40:  # ELOOP: a link, where O_NOFOLLOW wins over O_DIRECTORY
-            raise RefusedError("the folder of the locks is a link", subject=path, hint="remove it") from None
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            message = "the folder of the locks is a link or no folder"
+            raise RefusedError(message, subject=path, hint="remove it") from None
         raise
     try:
         status = os.fstat(fd)
@@ -152,4 +146,4 @@ def _make_shared(path: Path, uid: int) -> None:
     finally:
         os.close(fd)
     if not os.access(path, os.W_OK | os.X_OK):
-        raise PermissionError(13, "the folder of the locks is closed to this user", str(path))
+        raise PermissionError(errno.EACCES, "the folder of the locks is closed to this user", str(path))

@@ -55,17 +55,15 @@ class ArchiveFormat(enum.StrEnum):
     TAR_GZ = "tar.gz"
     TAR_BZ2 = "tar.bz2"
     TAR_XZ = "tar.xz"
-    TAR = "tar"
     ZIP = "zip"
     SEVEN_ZIP = "7z"
 
 
-LEVELS: dict[ArchiveFormat, tuple[int, int] | None] = {
+LEVELS: dict[ArchiveFormat, tuple[int, int]] = {
     ArchiveFormat.TAR_ZST: (1, 19),
     ArchiveFormat.TAR_GZ: (1, 9),
     ArchiveFormat.TAR_BZ2: (1, 9),
     ArchiveFormat.TAR_XZ: (0, 9),
-    ArchiveFormat.TAR: None,
     ArchiveFormat.ZIP: (0, 9),
     ArchiveFormat.SEVEN_ZIP: (0, 9),
 }

@@ -105,11 +105,11 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """Return `span`, in whole seconds, as `parse_duration` reads it: weeks only when nothing is left over."""
+    """Return `span`, in whole seconds, as `parse_duration` reads it; up to three days, whole hours stay hours."""
     seconds = span.days * 86400 + span.seconds
     if seconds and seconds % (7 * 86400) == 0:
         return f"{seconds // (7 * 86400)}w"
-    if seconds % 3600 == 0 and 86400 < seconds < 3 * 86400:
+    if seconds % 3600 == 0 and 86400 <= seconds < 3 * 86400:
         return f"{seconds // 3600}h"
     parts = []
     for unit in "dhms":
