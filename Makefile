@@ -4,7 +4,7 @@
 #   make test TESTS=tests/tree                      a part of the tests
 
 PYTHON ?= python3
-VENV   ?= .venv
+VENV    = .venv
 TESTS  ?= tests
 JOBS   ?= 2
 
@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Lifeboat needs Python 3.11 or newer: make setup PYTHON=python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV) …"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt pip setuptools
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""Builds `lifeboat.pyz`: one file that runs on any Linux with the same minor version of Python, where nothing is installed.
+"""Builds `lifeboat.pyz`: one file that runs where nothing but the same minor version of Python is installed.
 
     python scripts/pyz.py dist/lifeboat.pyz
 

@@ -1,0 +1,169 @@
+"""Writes the pages of docs/reference that follow from the code: `make docs`. Tests compare them with the code.
+
+python scripts/reference.py
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+NOTE = "<!-- Written by `make docs` from {source}; change it there. -->\n\n"
+
+
+def first_sentence(text: str | None) -> str:
+    """Return the first paragraph of a docstring on one line."""
+    return " ".join((text or "").strip().partition("\n\n")[0].split())
+
+
+def family(root: type, depth: int = 0) -> Iterator[tuple[int, type]]:
+    """Yield `root` and the classes below it in its module, each with its depth, in the order of their definition."""
+    yield depth, root
+    for child in root.__subclasses__():
+        if child.__module__ == root.__module__:
+            yield from family(child, depth + 1)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def errors_page() -> str:
+    """Return errors.md: the tree of foreseen failures with code, meaning and exit code."""
+    from toolkit.cli.exit_codes import of_error
+    from toolkit.errors import LifeboatError
+
+    rows = []
+    for depth, kind in family(LifeboatError):
+        assert issubclass(kind, LifeboatError)
+        exit_code = int(of_error(kind("")))
+        rows.append(("&emsp;" * depth + f"`{kind.code}`", first_sentence(kind.__doc__), str(exit_code), kind.__name__))
+    return (
+        NOTE.format(source="toolkit/errors.py")
+        + "# Errors\n\n"
+        + "A failure that Lifeboat foresees says what happened, to what (`subject`), and what to do next (`hint`). "
+        + "With `--json` it is the document's `error`, with the `code` of this table; codes are never changed or "
+        + "reused. Indented codes are special cases of the one above. Anything else is a bug, and says so.\n\n"
+        + table(("code", "what it means", "exit", "class in `toolkit.errors`"), rows)
+    )
+
+
+def exit_codes_page() -> str:
+    """Return exit-codes.md: the one table of exit codes."""
+    from toolkit.cli.exit_codes import MEANINGS, of_error
+    from toolkit.errors import LifeboatError
+
+    codes: dict[int, list[str]] = {}
+    for _, kind in family(LifeboatError):
+        assert issubclass(kind, LifeboatError)
+        codes.setdefault(int(of_error(kind(""))), []).append(f"`{kind.code}`")
+    rows = [(str(int(code)), meaning, ", ".join(codes.get(int(code), []))) for code, meaning in MEANINGS.items()]
+    return (
+        NOTE.format(source="toolkit/cli/exit_codes.py")
+        + "# Exit codes\n\nThe same for every command; its help names the ones that it can end with.\n\n"
+        + table(("code", "meaning", "errors that lead to it"), rows)
+    )
+
+
+def type_words(kind: object) -> str:
+    """Return how a field's type is said in the reference: JSON's words, and the values of a choice."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_words(argument) for argument in arguments))
+    if origin in (tuple, list):
+        return f"list of {type_words(arguments[0])}"
+    if origin is dict:
+        return "object"
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return " ".join(f"`{member.value}`" for member in kind)
+    words = {str: "text", int: "number", float: "number", bool: "true or false", type(None): "null"}
+    return words.get(kind, getattr(kind, "__name__", str(kind)))  # type: ignore[call-overload]
+
+
+def fields_table(kind: type, *, inherited: frozenset[str] = frozenset()) -> str:
+    """Return the table of the fields of a struct, without the inherited ones."""
+    hints = typing.get_type_hints(kind)
+    rows = [
+        (f"`{field.encode_name}`", type_words(hints[field.name]))
+        for field in msgspec.structs.fields(kind)
+        if field.name not in inherited
+    ]
+    return table(("key", "value"), rows) if rows else ""
+
+
+def events_page() -> str:
+    """Return events.md: what a job's journal and `--events` can say."""
+    from toolkit import events
+
+    envelope = frozenset(field.name for field in msgspec.structs.fields(events.Event))
+    text = (
+        NOTE.format(source="toolkit/events.py")
+        + "# Events\n\n"
+        + "Each line of a job's journal, and of stderr with `--events`, is one JSON object. Readers keep types and "
+        + "keys that they do not know.\n\n## The envelope\n\n"
+        + first_sentence(events.Event.__doc__)
+        + "\n\n`type` says which event it is.\n\n"
+        + fields_table(events.Event)
+    )
+    for _, kind in family(events.Event):
+        assert issubclass(kind, events.Event)
+        tag = kind.__struct_config__.tag
+        if tag not in (None, "unknown"):  # `unknown` is how a reader keeps what it does not know
+            text += f"\n## `{tag}`\n\n{first_sentence(kind.__doc__)}\n\n{fields_table(kind, inherited=envelope)}"
+    text += "\n# Values inside events\n"
+    for kind in vars(events).values():
+        if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct) or kind.__module__ != events.__name__:
+            continue
+        if not issubclass(kind, events.Event):
+            text += f"\n## {kind.__name__}\n\n{first_sentence(kind.__doc__)}\n\n{fields_table(kind)}"
+    return text
+
+
+def commands_page() -> str:
+    """Return commands.md: the help of every command."""
+    import click
+
+    from toolkit.cli.main import cli
+
+    def helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
+        context = click.Context(command, parent=parent, info_name=name, terminal_width=100, max_content_width=100)
+        yield context.command_path, command.get_help(context)
+        if isinstance(command, click.Group):
+            for child_name in command.list_commands(context):
+                child = command.get_command(context, child_name)
+                assert child is not None, child_name
+                yield from helps(child, context, child_name)
+
+    text = NOTE.format(source="the commands' help") + "# Commands\n"
+    for path, said in helps(cli, None, "lifeboat"):
+        text += f"\n## {path}\n\n```text\n{said.rstrip()}\n```\n"
+    return text
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands_page,
+    "errors.md": errors_page,
+    "events.md": events_page,
+    "exit-codes.md": exit_codes_page,
+}
+
+
+def main() -> None:
+    """Write every page."""
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page())
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(REFERENCE.parent.parent))
+    main()
