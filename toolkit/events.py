@@ -177,7 +177,7 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """The envelope: protocol version, job, number in the journal (from 1, no gaps), UTC time, host of a fleet job."""
+    """The envelope: protocol version, job, number in the journal (from 1, rising), UTC time, host of a fleet job."""
 
     v: int = VERSION
     job: str = ""
@@ -205,10 +205,10 @@ class JobStarted(Event, frozen=True, kw_only=True, tag="job.started"):
 
 
 class StepStarted(Event, frozen=True, kw_only=True, tag="step"):
-    """Step `n` of `of` begins; `name` is stable, `title` is for people."""
+    """Step `n` begins, of `of` when that is known; `name` is stable, `title` is for people."""
 
     n: int
-    of: int
+    of: int | None = None
     name: str
     title: str
     cancel: CancelEffect = CancelEffect.NOW

@@ -32,7 +32,7 @@ def _spellings(secret: str) -> set[str]:
     spellings = {secret, secret.strip(), quoted, quote(raw, safe=""), quote(raw), *lines}
     if len(raw) >= 2 * _SHORT:
         spellings.add(base64.b64encode(raw).decode().rstrip("="))
-    return {spelling for spelling in spellings if spelling}
+    return {spelling for spelling in spellings if spelling.strip()}
 
 
 class Mask:
