@@ -52,7 +52,7 @@ demo: $(READY) ## Back up, verify, restore and undo a small shop that goes on wo
 bench: $(READY) ## Measure speed and memory against other tools (docs/performance.md)
 	$(BIN)/python bench/bench.py
 
-docs: $(READY) ## Write the generated parts of docs/reference again
+docs: $(READY) ## Write the generated pages of docs again
 	$(BIN)/python scripts/reference.py
 
 pyz: $(READY) ## Build dist/lifeboat.pyz, one file that runs where nothing is installed

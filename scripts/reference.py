@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference that follow from the code: `make docs`. Tests compare them with the code.
+"""Writes the pages of docs that follow from the code: `make docs`. Tests compare them with the code.
 
 python scripts/reference.py
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Written by `make docs` from {source}; change it there. -->\n\n"
 
 
@@ -149,21 +149,38 @@ def commands_page() -> str:
     return text
 
 
+def configuration_page() -> str:
+    """Return configuration.md: every key."""
+    from toolkit.profile.reference import reference
+
+    return reference()
+
+
+def configuration_schema() -> str:
+    """Return the JSON Schema of the configuration."""
+    from toolkit.profile.schema import schema_text
+
+    return schema_text()
+
+
 PAGES: dict[str, Callable[[], str]] = {
-    "commands.md": commands_page,
-    "errors.md": errors_page,
-    "events.md": events_page,
-    "exit-codes.md": exit_codes_page,
+    "format/config.schema.json": configuration_schema,
+    "reference/commands.md": commands_page,
+    "reference/configuration.md": configuration_page,
+    "reference/errors.md": errors_page,
+    "reference/events.md": events_page,
+    "reference/exit-codes.md": exit_codes_page,
 }
 
 
 def main() -> None:
     """Write every page."""
-    REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
-        (REFERENCE / name).write_text(page())
+        target = DOCS / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(page())
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(REFERENCE.parent.parent))
+    sys.path.insert(0, str(DOCS.parent))
     main()

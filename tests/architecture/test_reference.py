@@ -10,7 +10,7 @@ import pytest
 
 from tests.architecture.sources import ROOT
 
-REFERENCE = ROOT / "docs" / "reference"
+DOCS = ROOT / "docs"
 
 
 def _generator() -> ModuleType:
@@ -28,7 +28,7 @@ generator = _generator()
 
 @pytest.mark.parametrize("name", sorted(generator.PAGES))
 def test_generated_pages_are_up_to_date(name: str) -> None:
-    assert (REFERENCE / name).read_text() == generator.PAGES[name](), "run `make docs`"
+    assert (DOCS / name).read_text() == generator.PAGES[name](), "run `make docs`"
 
 
 def test_every_error_is_drawn_in_the_tree_and_has_a_code_of_its_own() -> None:
@@ -41,7 +41,7 @@ def test_every_error_is_drawn_in_the_tree_and_has_a_code_of_its_own() -> None:
 
 
 def test_every_command_ends_with_an_example_and_its_exit_codes() -> None:
-    page = generator.PAGES["commands.md"]()
+    page = generator.PAGES["reference/commands.md"]()
     for said in page.split("\n## ")[1:]:
         if "Commands:" not in said:
             assert "Examples:\n  lifeboat" in said, said.partition("\n")[0]
