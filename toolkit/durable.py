@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -110,6 +111,18 @@ def remove(path: Path) -> None:
 def sibling(path: Path) -> Path:
     """Return an unused hidden name beside `path` for a file that is not finished."""
     return path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.partial")
+
+
+def create_file(path: Path, *, mode: int = 0o600) -> io.BufferedRandom:
+    """Create the file `path` for writing and reading back; it must not be there.
+
+    For files that are too long-lived for `atomic_file`: the caller gives it a hidden name ending in
+    `.partial`, calls `sync_file` and `rename`, and removes it when that does not happen.
+    """
+    on_step("create", str(path))
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    os.fchmod(fd, mode)
+    return os.fdopen(fd, "w+b")
 
 
 @contextlib.contextmanager

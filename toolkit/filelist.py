@@ -111,7 +111,8 @@ class Content:
 class Item(msgspec.Struct, frozen=True):
     """An entry on its way into an archive; `load` opens its content (None for what has none).
 
-    `load` may be called in any thread, once; it raises `SourceError` or `SourceMissingError` when the
+    `load` may be called in any thread, once (once more for each further name of a hard link, where the
+    format of the archive has no hard links); it raises `SourceError` or `SourceMissingError` when the
     file cannot be read any more.
     """
 
