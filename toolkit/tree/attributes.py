@@ -126,7 +126,7 @@ class Attributes:
             os.fchmod(fd, mode | keep)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
 
-    def apply_link(self, folder: int, name: bytes, entry: FileEntry) -> None:
+    def apply_link(self, folder: int, name: str, entry: FileEntry) -> None:
         """Set owner and mtime of a symbolic link itself. Raises `OSError`."""
         wanted, status = self.owner(entry), os.lstat(name, dir_fd=folder)
         if wanted != (status.st_uid, status.st_gid):
