@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Self
+from urllib.parse import unquote
 
 from toolkit import durable
 from toolkit.errors import CancelledError, SourceError, SourceMissingError, SourceTimeoutError, UsageError
@@ -28,10 +30,14 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRET_QUERY = re.compile(r"\?[^\s']*")
 _TICK = 0.2
-_SAFE = (
-    "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never",
+_USER, _PASSWORD = "LIFEBOAT_GIT_USER", "LIFEBOAT_GIT_PASSWORD"
+_KEPT_VARIABLES = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSH_COMMAND", "GIT_PROXY_SSL_CAINFO")
+_GIT = (
+    "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never",
     "-c", "credential.interactive=false", "-c", "gc.auto=0",
 )  # fmt: skip
+_HELPER = f'[ -z "${_USER}" ] || printf "username=%s\\npassword=%s\\n" "${_USER}" "${_PASSWORD}"; :'
+_LOGIN = ("-c", f"credential.helper=!{_HELPER}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +77,10 @@ def bundle(
         if report.refs:
             temporary = durable.sibling(target)
             try:
-                repository.git(
-                    "bundle", "create", "--quiet", str(temporary), "--all", *(["HEAD"] if report.head else [])
-                )
-                repository.git("bundle", "verify", "--quiet", str(temporary))
+                with _new_file(temporary) as file:
+                    head = ["HEAD"] if report.head else []
+                    repository.git("bundle", "create", "--quiet", "-", "--all", *head, output=file)
+                repository.verify(temporary)
                 _keep(temporary, target)
             finally:
                 _drop(temporary)
@@ -105,28 +111,32 @@ def branch_zip(
             prefix = f"{name or repository_name(str(source))}-{wanted}".replace("/", "-")
             commit = repository.commit(f"refs/heads/{wanted}" if wanted else "HEAD", wanted)
             temporary = durable.sibling(target)
-            options = ["--format=zip", f"-{level}", f"--prefix={prefix}/", f"--output={temporary}"]
             try:
-                repository.git("archive", *options, commit)
+                with _new_file(temporary) as file:
+                    repository.git("archive", "--format=zip", f"-{level}", f"--prefix={prefix}/", commit, output=file)
                 _keep(temporary, target)
             finally:
                 _drop(temporary)
         return report
 
 
+def _new_file(path: Path) -> IO[bytes]:
+    with durable.translated(path):
+        durable.on_step("create", str(path))
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
 def _keep(temporary: Path, target: Path) -> None:
     """Make a finished file durable and give it its name."""
     with durable.translated(target):
-        temporary.chmod(0o600)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         durable.rename(temporary, target)
 
 
 def _drop(temporary: Path) -> None:
-    for leftover in (temporary, Path(f"{temporary}.lock")):
-        with suppress(OSError):
-            leftover.unlink()
+    with suppress(OSError):
+        temporary.unlink()
 
 
 def _checked(source: str | Path) -> tuple[str, bool]:
@@ -154,24 +164,41 @@ def _checked(source: str | Path) -> tuple[str, bool]:
     return os.path.abspath(text), True
 
 
+def _split_login(address: str) -> tuple[str, dict[str, str]]:
+    """Return an address without its user and password, and the environment that brings them to git instead.
+
+    On a command line every user of the machine could read them. Over ssh the user name is part of the address.
+    """
+    found = re.match(r"(https?://)([^/@]*)@(.*)", address, re.IGNORECASE | re.DOTALL)
+    if found is None:
+        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1@", address), {}
+    user, _, password = found[2].partition(":")
+    return found[1] + found[3], {_USER: unquote(user), _PASSWORD: unquote(password)}
+
+
 class _Repository:
-    """A repository to read from: a local one as it is, another as a mirror in a temporary folder beside the target."""
+    """A repository to read from: a local one as it is, another as a mirror in a temporary folder beside the target.
+
+    Root reads a local one as its owner: the configuration of a repository can name commands to run.
+    """
 
     def __init__(self, source: str | Path, beside: Path, timeout: float, should_stop: ShouldStop) -> None:
-        self._address, self._local = _checked(source)
-        self.shown = without_credentials(self._address)
+        address, self._local = _checked(source)
+        self.shown = without_credentials(address)
+        self._address, self._login = _split_login(address)
         self._deadline = time.monotonic() + timeout
         self._should_stop = should_stop
+        self._owner: tuple[int, int] | None = None
+        if self._local:
+            self._owner = _owner(self._address)
         with durable.translated(beside):
             self._folder = tempfile.TemporaryDirectory(prefix=".git-", dir=beside)
         self._path = self._address if self._local else f"{self._folder.name}/mirror.git"
 
-    def __enter__(self) -> _Repository:
+    def __enter__(self) -> Self:
         try:
             if not self._local:
-                self._run(["git", *_SAFE, "clone", "--mirror", "--quiet", "--", self._address, self._path])
-            elif not os.path.isdir(self._path):
-                raise SourceMissingError("no such repository", subject=self.shown)
+                self._run([*_GIT, *_LOGIN, "clone", "--mirror", "--quiet", "--", self._address, self._path])
         except BaseException:
             self._folder.cleanup()
             raise
@@ -180,10 +207,15 @@ class _Repository:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def git(self, *arguments: str) -> str:
-        """Run git in the repository and return what it prints. Raises as `bundle` does."""
-        trust = ["-c", f"safe.directory={self._path}", "-c", f"safe.directory={self._path}/.git"]
-        return self._run(["git", *_SAFE, *trust, "-C", self._path, *arguments])
+    def git(self, *arguments: str, output: IO[bytes] | None = None) -> str:
+        """Run git in the repository and return what it prints, or write that to `output`. Raises as `bundle` does."""
+        return self._run([*_GIT, "-C", self._path, *arguments], output, self._owner)
+
+    def verify(self, file: Path) -> None:
+        """Check that a bundle is whole and needs nothing else, in an empty repository. Raises `SourceError`."""
+        empty = f"{self._folder.name}/empty.git"
+        self._run([*_GIT, "init", "--bare", "--quiet", empty])
+        self._run([*_GIT, "-C", empty, "bundle", "verify", "--quiet", str(file.absolute())])
 
     def report(self) -> GitReport:
         """Return what the repository has."""
@@ -211,30 +243,36 @@ class _Repository:
         except SourceError as error:
             raise UsageError("the repository has no such branch", subject=shown) from error
 
-    def _run(self, command: Sequence[str]) -> str:
+    def _run(
+        self, command: Sequence[str], output: IO[bytes] | None = None, owner: tuple[int, int] | None = None
+    ) -> str:
         import subprocess
 
+        uid, gid = owner or (None, None)
         try:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=output or subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=_environment(self._folder.name),
+                env=_environment("/nonexistent" if owner else os.environ.get("HOME", "/nonexistent"), self._login),
                 start_new_session=True,
+                user=uid,
+                group=gid,
+                extra_groups=() if owner else None,
             )
         except FileNotFoundError as error:
             raise SourceError("the git command is not installed", subject=self.shown, hint="apt install git") from error
         with process:
             while True:
                 try:
-                    output, words = process.communicate(timeout=_TICK)
+                    printed, words = process.communicate(timeout=_TICK)
                     break
                 except subprocess.TimeoutExpired:
                     self._check_time(process.pid)
         if process.returncode != 0:
             raise self._failure(words.decode(errors="replace"))
-        return os.fsdecode(output)
+        return os.fsdecode(printed or b"")
 
     def _check_time(self, group: int) -> None:
         """Kill git and what it started when the time is over or the user stops it, and raise."""
@@ -258,18 +296,23 @@ class _Repository:
         return SourceError(f"git failed: {said[:300] or 'it says nothing'}", subject=self.shown, hint=hint)
 
 
-def _environment(home: str) -> dict[str, str]:
+def _owner(path: str) -> tuple[int, int] | None:
+    """Return the (uid, gid) that git is to run as, None for this user. Raises `SourceMissingError`."""
+    try:
+        status = os.stat(os.path.join(path, ""))
+    except OSError as error:
+        raise SourceMissingError("no such repository", subject=path) from error
+    return (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
+
+
+def _environment(home: str, login: dict[str, str]) -> dict[str, str]:
     """Return the environment of git: nobody is asked, no other repository is meant, no configuration adds commands."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("GIT_")
-        or name in ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSH_COMMAND", "GIT_PROXY_SSL_CAINFO")
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT_VARIABLES}
     return {
         "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=30",
         **kept,
-        "HOME": kept.get("HOME", home),
+        **login,
+        "HOME": home,
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "/bin/false",
@@ -277,4 +320,5 @@ def _environment(home: str) -> dict[str, str]:
         "GIT_ALLOW_PROTOCOL": _ALLOWED,
         "GIT_PROTOCOL_FROM_USER": "0",
         "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_LAZY_FETCH": "1",
     }
