@@ -110,6 +110,32 @@ def nearest(word: str, known: list[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
+def long_forms(table: Table, section: type[msgspec.Struct]) -> Table:
+    """Return `table`, which is to fill `section`, with plain strings written out where a section is meant.
+
+    Done before drop-ins are laid over each other: `vault: /v` and `vault: {trash: 1h}` must add up, and not
+    move the vault.
+    """
+    items = dict(table.items)
+    for key in keys(section):
+        node, named = items.get(key.name), key.shape.mark is model.Mark.NAMED
+        inner = shape(key.shape.args[0]).structs if named else key.shape.structs
+        if node is None or len(inner) != 1:
+            continue
+        short = getattr(inner[0], "SHORT", "")
+        if named and isinstance(node, Table):
+            below = {
+                name: long_forms(item, inner[0]) if isinstance(item, Table) else item
+                for name, item in node.items.items()
+            }
+            items[key.name] = Table(below, node.keys, node.place)
+        elif isinstance(node, Table):
+            items[key.name] = long_forms(node, inner[0])
+        elif short and isinstance(node, Scalar) and not node.null:
+            items[key.name] = Table({short: node}, {short: node.place}, node.place)
+    return Table(items, table.keys, table.place)
+
+
 class Binder:
     """Reads nodes by shapes; collects `problems`, the place of every key and the files with secrets in them."""
 

@@ -105,7 +105,7 @@ def _encrypt(archive: model.Archive, encrypt: model.Encrypt) -> Iterator[tuple[S
         model.ArchiveFormat.TAR_ZST,
         model.ArchiveFormat.SEVEN_ZIP,
     ):
-        yield ("archive", "format"), "must be tar.zst or 7z with a passphrase, which makes a 7z that holds the tar.zst"
+        yield ("archive", "format"), "must be tar.zst or 7z with a passphrase, which makes a 7z of the tar.zst"
     elif encrypt.recipients and archive.format is not model.ArchiveFormat.TAR_ZST:
         yield ("archive", "format"), "must be tar.zst with recipients, which make a tar.zst.age"
     for number, recipient in enumerate(encrypt.recipients):
@@ -119,7 +119,7 @@ def _schedule(entry: model.ScheduleEntry) -> Iterator[str]:
     if (entry.at is None) == (entry.every is None):
         yield 'needs either "at" or "every"'
     if entry.kind is not None and entry.kind not in _SCHEDULED:
-        yield f'the kind "{entry.kind}" is not for schedules; choose from {", ".join(_SCHEDULED)}'
+        yield f'a "{entry.kind}" backup is not scheduled; choose from {", ".join(_SCHEDULED)}'
     if entry.job is not None and entry.scope is not None:
         yield '"scope" is for backups, not for other jobs'
     if entry.at is not None and not _AT.fullmatch(entry.at):

@@ -11,6 +11,7 @@ import msgspec
 from toolkit.durable import translate
 from toolkit.errors import SourceMissingError, UsageError
 from toolkit.profile.adhoc import IsDatabase, absolute, read_header
+from toolkit.profile.show import literal
 
 SKIPPED = frozenset(
     {
@@ -176,7 +177,7 @@ def initial_config(found: Found, name: str) -> str:
 
 def _quoted(path: Path) -> str | None:
     """Return `path` as a YAML scalar in one line, or None for a name that is no UTF-8."""
-    text = str(path).replace("$$", "$$$$").replace("${", "$${")
+    text = literal(str(path))
     if all(c.isalnum() or c in "/._-" for c in text) and text.isascii():
         return text
     try:

@@ -46,7 +46,7 @@ def beneath(tree: Table, environ: Mapping[str, str]) -> Table:
         url = _text("TELEGRAM_BOT_TOKEN", f"tgram://{token.text}/{chat.text}")
         entry = put(empty("$TELEGRAM_BOT_TOKEN"), url, "url")
         below = put(below, Sequence((entry,), url.place), "notify")
-    merged = merge(below, _long_vault(tree))
+    merged = merge(below, tree)
     if not isinstance(merged, Table):
         return tree
     profiles = at(merged, "profiles")
@@ -63,11 +63,6 @@ def _has_drive(tree: Table) -> bool:
     places = at(tree, "destinations")
     kinds = [at(item, "type") for item in places.items.values()] if isinstance(places, Table) else []
     return any(isinstance(kind, Scalar) and kind.text == "google-drive" for kind in kinds)
-
-
-def _long_vault(tree: Table) -> Table:
-    short = at(tree, "vault")
-    return put(tree, put(empty(short.place.file), short, "path"), "vault") if isinstance(short, Scalar) else tree
 
 
 def _profile(tree: Table, name: str, values: Mapping[str, Scalar]) -> Table:

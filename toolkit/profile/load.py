@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from toolkit.durable import translate
 from toolkit.errors import ConfigError, ExposedSecretError
 from toolkit.profile import checks, legacy, locations
-from toolkit.profile.bind import WRONG, Binder, shape
+from toolkit.profile.bind import WRONG, Binder, long_forms, shape
 from toolkit.profile.model import Config
 from toolkit.profile.nodes import (
     MAX_BYTES,
@@ -134,7 +134,7 @@ class _Reading:
             self.problems.append(error.problem)
             return empty(name)
         self.problems += problems
-        return tree
+        return long_forms(tree, Config)
 
     def configuration(self, tree: Table) -> Config | None:
         """Return the configuration that the merged `tree` means, or None when there are problems."""
@@ -160,7 +160,7 @@ class _Reading:
 
     def _with_environment(self, tree: Table) -> Table:
         wish = at(tree, "legacy_environment")
-        if isinstance(wish, Scalar) and wish.text == "true":
+        if isinstance(wish, Scalar) and wish.text.lower() == "true":
             tree = legacy.beneath(tree, self.environ)
         override = os.fspath(self.vault) if self.vault else self.environ.get("LIFEBOAT_VAULT")
         if override:

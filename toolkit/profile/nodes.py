@@ -159,8 +159,8 @@ class _Reader:
         self.file = file
         self.environ = environ
         self.problems: list[Problem] = []
-        self.anchors: dict[str, tuple[Node, int]] = {}
-        self.weights: dict[int, int] = {}
+        self.anchors: dict[str, Node] = {}
+        self.weights: dict[int, tuple[int, Node]] = {}  # by identity, which the node beside it keeps
 
     def read(self, text: str) -> Node | None:
         import yaml
@@ -205,27 +205,24 @@ class _Reader:
 
     def _remember(self, anchor: str | None, node: Node) -> None:
         if anchor is not None:
-            self.anchors[anchor] = (node, self._weight(node))
+            self.anchors[anchor] = node
 
     def _weight(self, node: Node) -> int:
-        if isinstance(node, Scalar):
-            return 1
-        return self.weights[id(node)]
+        return 1 if isinstance(node, Scalar) else self.weights[id(node)][0]
 
     def _alias(self, anchor: str | None, place: Place) -> Node:
         if anchor is None or anchor not in self.anchors:
             raise SyntaxProblem(
                 Problem(place, "", f"the alias *{visible(anchor or '')} names nothing that was said before")
             )
-        return self.anchors[anchor][0]
+        return self.anchors[anchor]
 
     def _close(self, done: _Open) -> Node:
         weight = 1 + sum(self._weight(child) for child in done.children)
         if weight > MAX_NODES:
             raise SyntaxProblem(Problem(done.place, "", "its aliases unfold to too many values"))
         node: Node = self._table(done) if done.mapping else Sequence(tuple(done.children), done.place)
-        self.weights[id(node)] = weight
-        self.anchors.setdefault(f"\0{id(node)}", (node, weight))  # keeps the id from being given to another
+        self.weights[id(node)] = (weight, node)
         return node
 
     def _table(self, done: _Open) -> Table:

@@ -42,14 +42,15 @@ def written(value: Any, wanted: Shape) -> Any:
         inner = Shape(str) if wanted.mark is Mark.COMMAND else shape(wanted.args[0])
         return [written(item, inner) for item in value]
     if isinstance(value, dict):
-        return {name: _text(item) for name, item in value.items()}
+        return {name: literal(item) for name, item in value.items()}
     if isinstance(value, enum.Enum):
         return value.value
-    return _text(str(value)) if isinstance(value, str | Path) else value
+    return literal(str(value)) if isinstance(value, str | Path) else value
 
 
-def _text(text: str) -> str:
-    return _DOLLAR.sub("$$$$", text)
+def literal(text: str) -> str:
+    """Return `text` so that no variable is replaced in it when it is read."""
+    return _DOLLAR.sub("$$", text)
 
 
 def _short(section: msgspec.Struct) -> Any:
@@ -84,7 +85,7 @@ def _silent(value: Any, key: Key) -> bool:
 
 def _secret(name: str, secret: Secret) -> tuple[str, Any]:
     if secret.file is not None:
-        return f"{name}_file", _text(str(secret.file))
+        return f"{name}_file", literal(str(secret.file))
     if secret.command is not None:
-        return f"{name}_command", [_text(word) for word in secret.command]
+        return f"{name}_command", [literal(word) for word in secret.command]
     return name, MASK
