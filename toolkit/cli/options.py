@@ -1,0 +1,77 @@
+"""Options and parameter types that several commands share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from toolkit.errors import LifeboatError
+
+
+class SizeType(click.ParamType[int]):
+    """A size such as `2GB`, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes that `value` means."""
+        from toolkit.profile.units import parse_size
+
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(str(value))
+        except (LifeboatError, ValueError) as error:
+            self.fail(str(error), param, ctx)
+
+
+class DurationType(click.ParamType[timedelta]):
+    """A duration such as `26h`, `10m` or `90` (seconds)."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the time that `value` means."""
+        from toolkit.profile.units import parse_duration
+
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except (LifeboatError, ValueError) as error:
+            self.fail(str(error), param, ctx)
+
+
+SIZE = SizeType()
+DURATION = DurationType()
+KINDS = ("hourly", "daily", "weekly", "monthly", "manual", "emergency")
+ALL_KINDS = (*KINDS, "safety", "imported")
+SCOPES = ("full", "database", "files")
+FORMATS = ("tar.zst", "tar.gz", "tar.bz2", "tar.xz", "zip", "7z")
+KEEP = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+
+backup_argument = click.argument("backup", metavar="BACKUP")
+backups_argument = click.argument("backups", nargs=-1, metavar="BACKUP...")
+profile_argument = click.argument("profile", required=False)
+dry_run_option = click.option("--dry-run", "-n", is_flag=True, help="Show the plan and change nothing.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Confirm the plan without asking.")
+confirm_option = click.option("--confirm", metavar="WORD", help="The word that the plan asks for.")
+
+
+def keep_options(command: Any) -> Any:
+    """Add `--keep-last`, `--keep-daily` and so on."""
+    for word in reversed(KEEP):
+        name = f"--keep-{word}"
+        what = "the newest N" if word == "last" else f"the newest of each of the last N {_PLURALS[word]}"
+        command = click.option(name, type=click.IntRange(min=1), metavar="N", help=f"Keep {what}.")(command)
+    return command
+
+
+_PLURALS = {"hourly": "hours", "daily": "days", "weekly": "weeks", "monthly": "months", "yearly": "years"}
+
+
+def keep_rules(given: dict[str, int | None]) -> dict[str, int]:
+    """Return the rules of the `--keep-*` options that were given."""
+    return {name: value for name, value in given.items() if name.startswith("keep_") and value is not None}

@@ -1,0 +1,46 @@
+"""Questions before destructive steps. Never reached with `--yes` or without a terminal."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from toolkit.display import display
+from toolkit.errors import NotConfirmedError
+from toolkit.operations.plan import Plan
+
+
+def has_terminal() -> bool:
+    """Say whether somebody can answer: stdin and stderr are terminals."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(plan: Plan, *, yes: bool, word: str | None = None) -> None:
+    """Ask for what `plan` demands; return when it was given.
+
+    `yes` confirms everything. `word` is the word given on the command line (`--confirm`). Raises
+    `NotConfirmedError` (nothing was changed) when the answer is another one, or nobody can answer.
+    """
+    if yes or plan.confirm == "none":
+        return
+    if word is not None:
+        if word == plan.confirm_word:
+            return
+        raise NotConfirmedError("the word given with --confirm is not the one the plan asks for", hint=_hint(plan))
+    if not has_terminal():
+        raise NotConfirmedError("nobody confirmed the plan, and there is no terminal to ask at", hint=_hint(plan))
+    if plan.confirm == "key":
+        if click.confirm("Go on?", default=False, err=True):
+            return
+    else:
+        answer = click.prompt(f"Type {display(plan.confirm_word)} to go on", default="", show_default=False, err=True)
+        if answer == plan.confirm_word:
+            return
+    raise NotConfirmedError("not confirmed; nothing was changed")
+
+
+def _hint(plan: Plan) -> str:
+    return "look at the plan with --dry-run, then give --yes" + (
+        f" or --confirm {plan.confirm_word}" if plan.confirm_word else ""
+    )

@@ -1,0 +1,54 @@
+"""A failure, as three lines on stderr or as the `error` of the JSON document."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.render.document import print_document
+from toolkit.cli.settings import Settings
+from toolkit.display import display
+from toolkit.errors import CancelledError, LifeboatError, LockedError, RefusedError, SpaceError
+from toolkit.events import Outcome
+from toolkit.operations.report import Notice
+
+
+def outcome_of(error: LifeboatError) -> Outcome:
+    """Return the `outcome` of a document whose operation ended in `error`."""
+    if isinstance(error, RefusedError | LockedError):
+        return Outcome.REFUSED
+    return Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.FAILED
+
+
+def show_error(error: LifeboatError, settings: Settings, code: ExitCode, *, job: str | None = None) -> None:
+    """Print what happened, to what, and what to do next."""
+    if settings.json:
+        print_document(
+            {"changed": False, "warnings": []},
+            outcome=outcome_of(error),
+            code=code,
+            job=job,
+            error=Notice(code=error.code, message=error.message, subject=error.subject, hint=error.hint),
+            more=_numbers(error),
+        )
+        return
+    if settings.events:
+        return
+    click.echo(click.style("error: ", fg="red", bold=True) + _lines(error.message), err=True)
+    if error.subject:
+        click.echo(f"  to: {display(error.subject)}", err=True)
+    if isinstance(error, LockedError) and error.holder:
+        click.echo(f"  by: {display(error.holder)}", err=True)
+    if error.hint:
+        click.echo(f"  try: {display(error.hint)}", err=True)
+
+
+def _lines(text: str) -> str:
+    """Return a message that may have several lines (the problems of a configuration) for a terminal."""
+    return "\n".join(display(line) for line in text.split("\n"))
+
+
+def _numbers(error: LifeboatError) -> dict[str, int]:
+    if isinstance(error, SpaceError) and error.needed is not None and error.free is not None:
+        return {"needed": error.needed, "free": error.free}
+    return {}

@@ -1,0 +1,34 @@
+"""A report as text: data on stdout, warnings and notes on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from toolkit.cli.settings import Settings
+from toolkit.display import display
+from toolkit.operations.report import Report
+
+MOST_WARNINGS = 20
+
+
+def print_text(report: Report, lines: Sequence[str], settings: Settings) -> None:
+    """Print the `lines` of a report, then what it warns of (all of it with -v)."""
+    for line in lines:
+        click.echo(line)
+    if settings.events:
+        return
+    shown = report.warnings if settings.verbose else report.warnings[:MOST_WARNINGS]
+    for warning in shown:
+        text = (
+            f"{display(warning.message)}: {display(warning.subject)}" if warning.subject else display(warning.message)
+        )
+        click.echo(click.style("warning: ", fg="yellow") + text, err=True)
+        if warning.hint:
+            click.echo(f"  try: {display(warning.hint)}", err=True)
+    if len(report.warnings) > len(shown):
+        click.echo(f"… and {len(report.warnings) - len(shown)} more warnings (-v shows them)", err=True)
+    if not settings.quiet:
+        for note in report.notes:
+            click.echo(f"note: {display(note)}", err=True)

@@ -1,0 +1,148 @@
+"""From a parsed command to its end: session, job, operation, report, exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import click
+
+from toolkit.cli import exit_codes
+from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.settings import Settings, settings
+from toolkit.errors import LifeboatError
+from toolkit.events import Outcome
+from toolkit.jobs.context import Job, json_lines
+from toolkit.jobs.signals import handled_signals
+from toolkit.operations.report import Report
+from toolkit.operations.session import Session, open_session
+
+AnyReport = TypeVar("AnyReport", bound=Report)
+Text = Callable[[AnyReport], Sequence[str]]
+
+
+def session_of(given: Settings) -> Session:
+    """Open the session that the global options ask for."""
+    return open_session(config=given.config, vault=given.vault, lock_wait=given.lock_wait)
+
+
+def exit_of(error: BaseException) -> int:
+    """Return the exit code that an error which leaves a job leads to."""
+    if isinstance(error, LifeboatError):
+        return exit_codes.of_error(error)
+    return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.FAILED
+
+
+def answer(report: AnyReport, text: Text[AnyReport], *, job: str | None = None) -> NoReturn:
+    """Print `report` in the form that was asked for and leave with its exit code."""
+    given = settings()
+    code = exit_codes.of_ending(report.ending)
+    if given.json:
+        from toolkit.cli.render.document import print_report
+
+        print_report(report, code=code, job=job)
+    else:
+        from toolkit.cli.render.talk import print_text
+
+        print_text(report, text(report), given)
+    raise click.exceptions.Exit(code)
+
+
+def query(body: Callable[[Session], AnyReport], text: Text[AnyReport]) -> NoReturn:
+    """Run an operation that changes nothing and needs no job; print its report and leave."""
+    answer(body(session_of(settings())), text)
+
+
+def work(
+    operation: str,
+    targets: Sequence[str | Path],
+    body: Callable[[Session, Job], AnyReport],
+    text: Text[AnyReport],
+    *,
+    session: Session | None = None,
+    plan: str | None = None,
+) -> NoReturn:
+    """Run an operation as a job, print its report and leave with its exit code.
+
+    With `--detach` the same command is started again in a session of its own, and this one ends at once.
+    """
+    given = settings()
+    opened = session or session_of(given)
+    if given.detach:
+        _detach(opened, operation, targets)
+    job = Job.open(
+        opened.state / "jobs",
+        operation,
+        targets=tuple(targets),
+        plan=plan,
+        cli=command_line(),
+        sinks=_sinks(given),
+        exit_for=exit_of,
+    )
+    report = _run(job, opened, body)
+    answer(report, text, job=job.id)
+
+
+def _sinks(given: Settings) -> list[Callable[..., None]]:
+    if given.events:
+        return [json_lines(sys.stderr)]
+    if given.quiet or given.json or not sys.stderr.isatty():
+        return []
+    from toolkit.cli.render.progress import progress_line
+
+    return [progress_line(sys.stderr, verbose=given.verbose)]
+
+
+def _run(job: Job, session: Session, body: Callable[[Session, Job], AnyReport]) -> AnyReport:
+    from toolkit.operations.audit import audit
+
+    report: AnyReport | None = None
+    try:
+        with handled_signals(job.note_signal), job:
+            report = body(session, job)
+            for warning in report.warnings[:1000]:
+                job.warn(warning.code, warning.message + (f": {warning.subject}" if warning.subject else ""))
+            code = exit_codes.of_ending(report.ending)
+            job.finish(report.outcome, exit=code, summary="; ".join(report.notes))
+    except LifeboatError as error:
+        audit(session, job, changed=False, error=error)
+        error.job = job.id  # type: ignore[attr-defined]
+        raise
+    audit(session, job, changed=report.changed)
+    return report
+
+
+def command_line() -> str:
+    """Return the command line of this run, as it could be typed again."""
+    import shlex
+
+    return shlex.join(["lifeboat", *sys.argv[1:]])
+
+
+def _detach(session: Session, operation: str, targets: Sequence[str | Path]) -> NoReturn:
+    from toolkit.jobs.journal import new_spec
+    from toolkit.jobs.spawn import spawn
+
+    arguments = [word for word in sys.argv[1:] if word != "--detach"]
+    spec = new_spec(operation, targets=tuple(targets), cli=command_line())
+    job = spawn([*_program(), *arguments], session.state / "jobs", spec)
+    given = settings()
+    if given.json:
+        from toolkit.cli.render.document import print_document
+
+        fields: dict[str, object] = {"changed": False, "warnings": []}
+        print_document(fields, outcome=Outcome.OK, code=ExitCode.DONE, job=job.id)
+    else:
+        click.echo(job.id)
+        if not given.quiet:
+            click.echo(f"running on as job {job.id}; `lifeboat jobs attach {job.id}` shows it", err=True)
+    raise click.exceptions.Exit(ExitCode.DONE)
+
+
+def _program() -> list[str]:
+    """Return the command that starts this same program again."""
+    if sys.argv[0].endswith(".pyz") or Path(sys.argv[0]).name == "lifeboat":
+        return [sys.executable, sys.argv[0]]
+    return [sys.executable, "-m", "toolkit"]

@@ -1,0 +1,137 @@
+"""From a profile's wishes to an archive's specification, and from a backup to its open archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.archive.filelists import read_file_list
+from toolkit.archive.formats import ArchiveSpec
+from toolkit.archive.manifest import Manifest
+from toolkit.errors import PassphraseError, SourceMissingError, UsageError
+from toolkit.filelist import FileEntry
+from toolkit.operations.session import Session
+from toolkit.profile.model import Profile
+from toolkit.vault import layout, sidecar
+from toolkit.vault.layout import Vault
+
+if TYPE_CHECKING:
+    from toolkit.archive.reader import ArchiveReader
+
+
+def archive_spec(profile: Profile, *, form: str | None, level: int | None, split: int | None) -> ArchiveSpec:
+    """Return how the archive is written: what was asked for, else what the profile says.
+
+    A profile with a passphrase always makes an encrypted 7z. Raises `UsageError` for what contradicts
+    that or itself, and what reading the passphrase raises.
+    """
+    wanted = profile.archive
+    if wanted.encrypt is not None and wanted.encrypt.passphrase is not None:
+        if form not in (None, "7z"):
+            raise UsageError(
+                "this profile's archives are encrypted, which only 7z can be",
+                subject=form,
+                hint="leave --format out",
+            )
+        return ArchiveSpec("7z", level or wanted.level, split or wanted.split, wanted.encrypt.passphrase.resolve())
+    chosen = form or wanted.format.value
+    own_level = wanted.level if chosen == wanted.format.value else None
+    return ArchiveSpec(chosen, own_level if level is None else level, split or wanted.split)
+
+
+def passphrase_for(session: Session, manifest: Manifest) -> str | None:
+    """Return the passphrase of an encrypted backup from its profile; raises `PassphraseError` when none is known."""
+    if not manifest.encrypted:
+        return None
+    profile = session.known_profile(manifest.profile)
+    if profile is None or profile.archive.encrypt is None or profile.archive.encrypt.passphrase is None:
+        raise PassphraseError(
+            "the archive is encrypted, and the configuration has no passphrase for its profile",
+            subject=manifest.profile,
+            hint="set archive.encrypt.passphrase_file of the profile",
+        )
+    return profile.archive.encrypt.passphrase.resolve()
+
+
+class StoredBackup:
+    """A backup whose archive lies in a folder: its manifest, its volumes, its file list."""
+
+    def __init__(self, manifest: Manifest, folder: Path, *, passphrase: str | None = None) -> None:
+        self.manifest = manifest
+        self.folder = folder
+        self.passphrase = passphrase
+
+    @property
+    def volumes(self) -> list[Path]:
+        """The pieces of the archive in order."""
+        if not self.manifest.archives:
+            raise SourceMissingError(
+                "this backup has no archive", subject=self.manifest.id, hint=self.manifest.error or None
+            )
+        archive = self.manifest.archives[0]
+        return [self.folder / volume.file for volume in archive.volumes] or [self.folder / archive.file]
+
+    @property
+    def file_list(self) -> Path:
+        """The file list beside the archive, which may be absent."""
+        return self.folder / f"{layout.stem_of(self.manifest)}{layout.FILE_LIST}"
+
+    def reader(self) -> ArchiveReader:
+        """Open the archive; raises `SourceMissingError`, `ArchiveDamagedError`, `PassphraseError`."""
+        from toolkit.archive.reader import open_archive
+
+        missing = next((path for path in self.volumes if not path.exists()), None)
+        if missing is not None:
+            raise SourceMissingError("the archive, or a volume of it, is missing", subject=missing)
+        return open_archive(self.volumes, format=self.manifest.format, passphrase=self.passphrase)
+
+    def entries(self, *, checked: bool = False) -> Iterator[FileEntry]:
+        """Yield the file list: the one beside the archive, or the one inside when that is absent.
+
+        `checked` compares the list with its digest in the manifest, after the last entry.
+        """
+        if self.file_list.exists():
+            yield from read_file_list(self.file_list, digest=self.manifest.files.digest if checked else "")
+            return
+        with self.reader() as reader:
+            yield from reader.file_list()
+
+
+def stored(session: Session, vault: Vault, manifest: Manifest) -> StoredBackup:
+    """Return the backup as it lies in the vault (or its trash)."""
+    folder = sidecar.locate(vault, manifest.id).parent
+    return StoredBackup(manifest, folder, passphrase=passphrase_for(session, manifest))
+
+
+def stored_file(session: Session, path: Path, *, passphrase: str | None = None) -> StoredBackup:
+    """Return the backup whose archive is the file `path`, wherever it lies.
+
+    The manifest beside it is believed when there is one that describes it; else the one inside. Raises
+    `SourceMissingError`, `ArchiveDamagedError` when neither can be read, `FormatError`.
+    """
+    from toolkit.archive.reader import open_archive
+    from toolkit.archive.volumes import volumes_of
+
+    if not path.exists():
+        raise SourceMissingError("there is no such archive", subject=path)
+    name = path.name
+    parsed = layout.parse_name(name)
+    if parsed is not None:
+        beside = path.with_name(f"{parsed[0]}{layout.MANIFEST}")
+        if beside.exists():
+            manifest = sidecar.read(beside)
+            return StoredBackup(manifest, path.parent, passphrase=passphrase or passphrase_for(session, manifest))
+    volumes = volumes_of(path)
+    with open_archive(volumes, passphrase=passphrase) as reader:
+        manifest = reader.manifest()
+    return StoredBackup(with_archive(manifest, volumes), path.parent, passphrase=passphrase)
+
+
+def with_archive(manifest: Manifest, volumes: Sequence[Path]) -> Manifest:
+    """Return `manifest`, which was read from inside the archive, with the archive's true files, sizes and digests."""
+    import msgspec
+
+    from toolkit.vault.rebuild import measure
+
+    return msgspec.structs.replace(manifest, archives=(measure(manifest.id, volumes),))

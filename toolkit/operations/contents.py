@@ -1,0 +1,109 @@
+"""The contents of a backup in archive order: files as soon as the snapshots are held, then databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from toolkit.archive.manifest import DatabaseRecord, LeftOut
+from toolkit.errors import LifeboatError
+from toolkit.filelist import Content, FileEntry, FileType, Item, Section
+from toolkit.operations.copies import Copies, TakenCopy
+from toolkit.operations.survey import Survey, entry_of
+from toolkit.tree import read, scan
+
+
+class Contents:
+    """Collects what goes into the archive while its items are streamed.
+
+    After `items` is exhausted, `databases` has the record of each copy with where it lies, `left_out` what
+    is not in the backup, `errors` how many of those should have been, `changed` what changed while it was read.
+    """
+
+    def __init__(self, found: Survey, copies: Copies, extra: Callable[[], Iterator[Item]] | None = None) -> None:
+        self.left_out: list[LeftOut] = []
+        self.changed: list[str] = []
+        self.errors = 0
+        self.copy_seconds = 0.0
+        self.check_seconds = 0.0
+        self._found = found
+        self._copies = copies
+        self._extra = extra
+        self._records: dict[str, DatabaseRecord] = {}
+        self._scanner = scan.Scanner(self._scan_left_out)
+
+    @property
+    def databases(self) -> list[DatabaseRecord]:
+        """The records of the databases that are in the archive."""
+        return [record for record in self._records.values() if record.layers]
+
+    def items(self) -> Iterator[Item]:
+        """Yield every item of the backup; waits for the snapshots first and for each copy at the end."""
+        self._copies.wait_for_snapshots()
+        skipped = self._found.skipped
+        for root in self._found.roots:
+            try:
+                entries = self._scanner.walk(root.section, root.path, root.filters)
+            except LifeboatError as error:
+                self._leave_out(LeftOut(str(root.path), error.message), error=True)
+                continue
+            for entry in entries:
+                if entry.path not in skipped:
+                    yield read.item(entry)
+        for copy in self._copies:
+            self._records[copy.record.path] = copy.record
+            self.copy_seconds += copy.seconds
+            self.check_seconds += copy.check_seconds
+            yield from self._database_items(copy)
+        for problem in self._copies.problems:
+            self._leave_out(problem, error=True)
+        if self._extra is not None:
+            yield from self._extra()
+
+    def note_added(self, entry: FileEntry) -> None:
+        """Take note of an entry that is in the archive now: where a database lies, what changed meanwhile."""
+        if entry.changed:
+            self.changed.append(entry.path)
+        if entry.section is Section.DATABASES and entry.path in self._records:
+            record = self._records[entry.path]
+            self._records[entry.path] = msgspec.structs.replace(
+                record, digest=entry.digest, size=entry.size, layers=entry.layers
+            )
+
+    def skip(self, entry: FileEntry, reason: str, *, error: bool = True) -> None:
+        """Record that the content of `entry` could not be read any more."""
+        self._leave_out(LeftOut(entry.path, reason), error=error)
+
+    def _scan_left_out(self, left: scan.LeftOut) -> None:
+        self._leave_out(LeftOut(left.path, left.reason), error=left.error)
+
+    def _leave_out(self, left: LeftOut, *, error: bool) -> None:
+        self.left_out.append(left)
+        self.errors += error
+
+    def _database_items(self, copy: TakenCopy) -> Iterator[Item]:
+        for staged, original in copy.files:
+            entry = copy.database.entry
+            if original != entry.path:
+                entry = entry_of(Section.DATABASES, Path(original))
+            yield staged_item(staged, entry)
+        for staged, name in copy.exports:
+            yield staged_item(staged, msgspec.structs.replace(copy.database.entry, section=Section.EXPORTS, path=name))
+
+
+def staged_item(staged: Path, entry: FileEntry) -> Item:
+    """Return an item with the content of the private file `staged` and everything else from `entry`."""
+    own = entry_of(entry.section, staged)
+
+    def load() -> Content:
+        content = read.load(own)
+        content.entry = _named(content.entry, entry)
+        return content
+
+    return Item(_named(own, entry), load)
+
+
+def _named(own: FileEntry, entry: FileEntry) -> FileEntry:
+    return msgspec.structs.replace(entry, type=FileType.FILE, size=own.size, holes=own.holes, link_to="", link_group=0)

@@ -1,0 +1,48 @@
+"""Private working folders in the vault: for copies on their way into an archive, and for rehearsals.
+
+Each is locked while its run lives, so that the next run can tell a left-over from one that is in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from toolkit import durable
+from toolkit.vault.layout import Vault
+
+_ENDING = ".work"
+
+
+@contextlib.contextmanager
+def private_folder(vault: Vault, ident: str) -> Iterator[Path]:
+    """Give a private folder on the vault's file system, and remove it with all in it."""
+    folder = vault.path / f".{ident}{_ENDING}"
+    with durable.translated(folder):
+        durable.make_directory(folder)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(fd)
+
+
+def sweep(vault: Vault) -> list[Path]:
+    """Remove the folders of runs that are gone; return them."""
+    removed = []
+    for folder in vault.path.glob(f".*{_ENDING}"):
+        with contextlib.suppress(OSError):
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder)
+            finally:
+                os.close(fd)
+    return removed

@@ -1,0 +1,104 @@
+"""Stopping an application's services around a restore, and starting them again whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from toolkit.errors import ServiceError
+from toolkit.jobs.context import Job
+from toolkit.operations.report import Report
+
+STOP_TIMEOUT = 120.0
+"""Seconds that a service may take to stop or start."""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """How one service is stopped and started; `active` asks whether it runs (empty: take it that it does)."""
+
+    name: str
+    stop: tuple[str, ...]
+    start: tuple[str, ...]
+    active: tuple[str, ...] = ()
+
+
+def systemd_unit(name: str) -> Command:
+    """Return the commands for a systemd unit."""
+    return Command(
+        name, ("systemctl", "stop", name), ("systemctl", "start", name), ("systemctl", "is-active", "--quiet", name)
+    )
+
+
+def run(command: Sequence[str], *, name: str) -> None:
+    """Run `command`; raise `ServiceError` with the end of its output when it fails or hangs."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=STOP_TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ServiceError(f"the command {command[0]} does not exist", subject=name) from error
+    except subprocess.TimeoutExpired as error:
+        raise ServiceError(f"the command did not end within {STOP_TIMEOUT:.0f} s", subject=name) from error
+    if done.returncode != 0:
+        said = done.stdout.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
+        raise ServiceError(f"`{' '.join(command)}` ended with {done.returncode}: {said[0]}", subject=name)
+
+
+def _is_active(service: Command) -> bool:
+    if not service.active:
+        return True
+    import subprocess
+
+    try:
+        return subprocess.run(list(service.active), stdin=subprocess.DEVNULL, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def start_all(services: Sequence[Command]) -> list[ServiceError]:
+    """Start `services` in order; a failure of one never keeps the others down. Returns the failures."""
+    failures = []
+    for service in services:
+        try:
+            run(service.start, name=service.name)
+        except ServiceError as error:
+            failures.append(error)
+    return failures
+
+
+def active(services: Sequence[Command]) -> tuple[Command, ...]:
+    """Return those of `services` that run now: only they are stopped, and started again."""
+    return tuple(service for service in services if _is_active(service))
+
+
+@contextlib.contextmanager
+def stopped(services: Sequence[Command], job: Job, report: Report) -> Iterator[None]:
+    """Stop `services` for the block, and start them again in the opposite order whatever happens in it.
+
+    A service that does not stop raises `ServiceError` after those already stopped were started again; one
+    that does not start becomes a warning of `report`.
+    """
+    down: list[Command] = []
+    try:
+        for service in services:
+            down.append(service)
+            job.log("info", "service-stop", f"stopping {service.name}")
+            run(service.stop, name=service.name)
+        yield
+    finally:
+        for failure in start_all(list(reversed(down))):
+            report.warn(
+                failure.code,
+                f"the service did not start again: {failure.message}",
+                subject=failure.subject,
+                hint="start it by hand, then look at its log",
+            )

@@ -1,0 +1,223 @@
+"""Prove backups: every byte read and compared, databases opened and checked, or restored to scratch."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from toolkit.archive.manifest import DatabaseRecord, Evidence, EvidenceLevel, Manifest
+from toolkit.archive.verify import VerifyReport, verify
+from toolkit.errors import CancelledError, LifeboatError
+from toolkit.jobs.context import Job
+from toolkit.operations.archiving import StoredBackup, stored
+from toolkit.operations.extract import Extraction, extract
+from toolkit.operations.report import Ending, Report, worst
+from toolkit.operations.scratch import private_folder
+from toolkit.operations.session import Session
+from toolkit.profile.model import Profile
+from toolkit.sqlite.check import check
+from toolkit.vault import store
+
+SMOKE_TIMEOUT = 300.0
+"""Seconds that one smoke test may take."""
+
+
+class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which backups, and whether to open their databases (`open`) or restore all of it to scratch (`rehearse`)."""
+
+    backups: tuple[StoredBackup, ...]
+    open: bool = False
+    rehearse: bool = False
+
+    @property
+    def level(self) -> EvidenceLevel:
+        """The evidence that a success gives."""
+        if self.rehearse:
+            return EvidenceLevel.REHEARSED
+        return EvidenceLevel.OPENED if self.open else EvidenceLevel.VERIFIED
+
+
+class VerifyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of one backup."""
+
+    id: str
+    profile: str
+    evidence: str
+    ok: bool
+    errors: tuple[str, ...] = ()
+    files: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+class VerifyJobReport(Report, kw_only=True):
+    """The report of `verify`."""
+
+    backups: list[VerifyRow] = msgspec.field(default_factory=list)
+
+
+def check_archive(backup: StoredBackup, job: Job) -> VerifyReport:
+    """Read the whole archive and compare it with its manifest and file list; damage is in the report."""
+    progress = job.progress(total=backup.manifest.size)
+    if not backup.manifest.encrypted and not backup.file_list.exists():
+        return VerifyReport(False, (f"the file list is missing: {backup.file_list.name}",), 0, 0, 0.0)  # noqa: FBT003
+    return verify(
+        backup.manifest.archives[0],
+        backup.volumes,
+        None if backup.manifest.encrypted else backup.entries(checked=True),
+        passphrase=backup.passphrase,
+        on_progress=progress,
+        should_stop=job.should_stop,
+    )
+
+
+def run(session: Session, request: VerifyRequest, job: Job) -> VerifyJobReport:
+    """Prove each backup of `request`; a damaged one never stops the others. Keeps the evidence in the manifests."""
+    report = VerifyJobReport()
+    endings = []
+    for number, backup in enumerate(request.backups, 1):
+        job.step("verify", f"Verifying {backup.manifest.id}", n=number, of=len(request.backups))
+        try:
+            row = _prove(session, backup, request, job)
+        except (CancelledError, MemoryError):
+            raise
+        except LifeboatError as error:
+            if len(request.backups) == 1 and error.code == "passphrase":
+                raise
+            row = VerifyRow(
+                id=backup.manifest.id,
+                profile=backup.manifest.profile,
+                evidence=backup.manifest.evidence.level,
+                ok=False,
+                errors=(str(error),),
+            )
+        _keep(session, backup, row, request.level, job, report)
+        report.backups.append(row)
+        endings.append(Ending.DONE if row.ok else Ending.DAMAGE)
+    report.ending = worst(*endings)
+    return report
+
+
+def _prove(session: Session, backup: StoredBackup, request: VerifyRequest, job: Job) -> VerifyRow:
+    found = check_archive(backup, job)
+    errors = list(found.errors)
+    if found.ok and request.level >= EvidenceLevel.OPENED:
+        with private_folder(session.vault, f"verify-{backup.manifest.id}-{job.id}") as scratch:
+            job.step("open", f"Restoring {backup.manifest.id} to scratch")
+            wanted = None if request.rehearse else {record.path for record in backup.manifest.databases}
+            result = extract(backup, scratch / "restored", job, only_databases=wanted)
+            errors += [f"{item.path}: {item.reason}" for item in result.failed]
+            errors += _open_databases(backup.manifest, result)
+            if request.rehearse:
+                errors += _smoke(session.known_profile(backup.manifest.profile), backup.manifest, result)
+    return VerifyRow(
+        id=backup.manifest.id,
+        profile=backup.manifest.profile,
+        evidence=request.level.word if not errors else "written",
+        ok=not errors,
+        errors=tuple(errors[:100]),
+        files=found.files,
+        bytes=found.bytes,
+        seconds=round(found.seconds, 3),
+    )
+
+
+def _open_databases(manifest: Manifest, result: Extraction) -> list[str]:
+    errors = []
+    for record in manifest.databases:
+        if record.form != "copy":
+            continue
+        path = result.place_of(record.path)
+        errors += [f"{record.path}: {message}" for message in compare_database(path, record, level="full")]
+    return errors
+
+
+def compare_database(path: Path, record: DatabaseRecord, *, level: str) -> list[str]:
+    """Check the restored private file `path` and compare it with its record; return what is wrong, in words."""
+    try:
+        found = check(path, level="full" if level == "full" else "quick")
+    except LifeboatError as error:
+        return [error.message]
+    errors = [
+        f"{one.name}: {one.messages[0] if one.messages else 'failed'}"
+        for one in found.checks
+        if not one.ok and one.name != "foreign_key_check" and not record.damaged
+    ]
+    if record.form == "copy":
+        if found.foreign_key_violations != record.foreign_key_violations:
+            errors.append(
+                f"{found.foreign_key_violations} foreign-key violations, "
+                f"{record.foreign_key_violations} in the manifest"
+            )
+        errors += [
+            f"table {name}: {found.tables.get(name)} rows, {rows} in the manifest"
+            for name, rows in record.tables.items()
+            if found.tables.get(name) != rows
+        ]
+        if found.schema_digest != record.schema_digest:
+            errors.append("the schema is not the one in the manifest")
+    return errors
+
+
+def _smoke(profile: Profile | None, manifest: Manifest, result: Extraction) -> list[str]:
+    """Run the profile's smoke tests on the restored copy; return what failed."""
+    if profile is None:
+        return []
+    errors = []
+    databases = [record for record in manifest.databases if record.form == "copy"]
+    for command in profile.smoke:
+        words = [word.replace("{root}", str(result.root)) for word in command]
+        if not any("{database}" in word for word in words):
+            errors += _run_smoke(words)
+            continue
+        for record in databases:
+            place = str(result.place_of(record.path))
+            errors += _run_smoke([word.replace("{database}", place) for word in words])
+    return errors
+
+
+def _run_smoke(words: Sequence[str]) -> list[str]:
+    try:
+        done = subprocess.run(
+            list(words), stdin=subprocess.DEVNULL, capture_output=True, timeout=SMOKE_TIMEOUT, check=False
+        )
+    except FileNotFoundError:
+        return [f"smoke test: there is no command {words[0]}"]
+    except subprocess.TimeoutExpired:
+        return [f"smoke test {words[0]}: no end after {SMOKE_TIMEOUT:.0f} s"]
+    if done.returncode == 0:
+        return []
+    said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    return [f"smoke test {words[0]}: ended with {done.returncode}{': ' + said[-1] if said else ''}"]
+
+
+def _keep(
+    session: Session, backup: StoredBackup, row: VerifyRow, level: EvidenceLevel, job: Job, report: Report
+) -> None:
+    """Keep the evidence in the manifest of a backup of this vault; a lower proof never takes a higher one away."""
+    if not row.ok:
+        for message in row.errors:
+            report.warn("damaged", message, subject=row.id)
+
+    def change(manifest: Manifest) -> Manifest:
+        if not row.ok:
+            evidence = Evidence("written", session.now(), job.id, damage=row.errors[:20])
+        else:
+            best = max(level, manifest.level) if not manifest.evidence.damage else level
+            evidence = Evidence(best.word, session.now(), job.id)
+        return msgspec.structs.replace(manifest, evidence=evidence)
+
+    try:
+        if backup.folder.is_relative_to(session.vault_path):
+            store.update(session.existing_vault, row.id, change)
+            report.changed = True
+    except LifeboatError as error:
+        report.warn("evidence-not-kept", f"the evidence could not be kept: {error.message}", subject=row.id)
+
+
+def selected(session: Session, manifests: Sequence[Manifest]) -> tuple[StoredBackup, ...]:
+    """Return the stored backups of `manifests`."""
+    return tuple(stored(session, session.existing_vault, manifest) for manifest in manifests)

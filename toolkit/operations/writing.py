@@ -1,0 +1,223 @@
+"""Making one archive of surveyed things, for `backup` and for the safety copies of `restore`.
+
+Order of what becomes durable: a manifest that says `creating`; the archive and its file list; the manifest
+that says `completed`; the catalog. Whatever moment the machine stops at, the next run knows what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from toolkit import __version__, durable
+from toolkit.archive.formats import ArchiveSpec, Compression
+from toolkit.archive.manifest import FileCounts, Manifest, Status, Tool, UndoRecord
+from toolkit.archive.writer import ArchiveWriter, Written
+from toolkit.errors import LifeboatError, SourceMissingError, SpaceError
+from toolkit.filelist import FileEntry, Item
+from toolkit.jobs.context import Job
+from toolkit.operations.contents import Contents
+from toolkit.operations.copies import Copies
+from toolkit.operations.scratch import private_folder
+from toolkit.operations.session import Session
+from toolkit.operations.survey import Survey
+from toolkit.profile.model import Profile
+from toolkit.retention import Kind, Scope
+from toolkit.vault import catalog, layout, store
+
+VERSION_TIMEOUT = 10.0
+"""Seconds that the application's version command may take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Materials:
+    """What goes into one archive and what its manifest says of it.
+
+    `raw` takes databases bit for bit with their sidecars; `extra` yields items besides what was surveyed.
+    """
+
+    survey: Survey
+    spec: ArchiveSpec
+    kind: Kind
+    scope: Scope
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: bool = False
+    extra: Callable[[], Iterator[Item]] | None = None
+    undo: UndoRecord | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """The completed manifest, how many things should be in it and are not, and seconds of the parts."""
+
+    manifest: Manifest
+    errors: int
+    copy_seconds: float
+    check_seconds: float
+    write_seconds: float
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """What a backup would take: databases by path, and entries and bytes of all."""
+
+    databases: tuple[str, ...]
+    entries: int
+    bytes: int
+
+
+def outlook(found: Survey) -> Outlook:
+    """Return what a backup of `found` would take."""
+    return Outlook(tuple(str(database.path) for database in found.databases), found.entries, found.bytes)
+
+
+def make(session: Session, profile: Profile, materials: Materials, job: Job) -> Made:
+    """Make one archive under the profile's lock, which the caller holds.
+
+    Raises `SpaceError` before anything is written, and whatever stopped the writing: then there is no
+    archive, and a `failed` record says why.
+    """
+    begun = _begin(session, profile, materials, job)
+    require_space(session, begun, materials)
+    store.save(session.vault, begun)
+    try:
+        return _write(session, begun, materials, job)
+    except BaseException as error:
+        _fail(session, begun, error)
+        raise
+
+
+def require_space(session: Session, begun: Manifest, materials: Materials) -> None:
+    """Raise `SpaceError` when the copies and the archive would not fit, or be larger than the vault allows.
+
+    The archive's size is estimated from the last backup of the same sort, else from the format.
+    """
+    found = materials.survey
+    estimate = _estimate(session, begun, found.bytes, materials.spec)
+    limit = session.config.vault.max_backup_size
+    if limit is not None and estimate > limit:
+        raise SpaceError(
+            f"the backup would be larger than the vault allows: about {estimate:,} bytes, {limit:,} allowed",
+            subject=session.vault_path,
+            hint="raise vault.max_backup_size, or exclude something",
+            needed=estimate,
+            free=limit,
+        )
+    durable.require_space(session.vault_path, found.database_bytes + estimate)
+
+
+def _estimate(session: Session, begun: Manifest, size: int, spec: ArchiveSpec) -> int:
+    wanted = catalog.Filter(profile=begun.profile, scopes=(begun.scope,), good=True)
+    for row in catalog.rows(session.vault, wanted, limit=1):
+        if row.format == begun.format:
+            return min(size, row.size + row.size // 5 + 1_000_000)
+    packed = spec.row.compression is not Compression.NONE or spec.effective_level > 0
+    return size // 2 if packed else size
+
+
+def _begin(session: Session, profile: Profile, materials: Materials, job: Job) -> Manifest:
+    return Manifest(
+        id=layout.new_id(),
+        profile=profile.name,
+        kind=materials.kind,
+        scope=materials.scope,
+        format=materials.spec.format,
+        host=session.host,
+        user=session.user,
+        tool=Tool("lifeboat", __version__),
+        application_version=application_version(profile.version_command),
+        started=session.now(),
+        job=job.id,
+        note=materials.note,
+        tags=materials.tags,
+        encrypted=materials.spec.encrypted,
+        sources=tuple(materials.survey.sources),
+        undo=materials.undo,
+    )
+
+
+def application_version(command: Sequence[str]) -> str:
+    """Return the first line that the application's version command prints, or nothing."""
+    if not command:
+        return ""
+    try:
+        done = subprocess.run(
+            list(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=VERSION_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    lines = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()
+    return lines[0][:200] if lines and done.returncode == 0 else ""
+
+
+def _write(session: Session, begun: Manifest, materials: Materials, job: Job) -> Made:
+    found = materials.survey
+    with private_folder(session.vault, begun.id) as private:
+        copies = Copies(found, private, job, raw=materials.raw)
+        contents = Contents(found, copies, materials.extra)
+        try:
+            written = _stream(session, begun, contents, materials, job)
+        finally:
+            copies.close()
+    final = _complete(session, begun, found, contents, written.files, written.changed)
+    final = msgspec.structs.replace(final, archives=(written.archive,))
+    store.save(session.vault, final)
+    return Made(
+        manifest=final,
+        errors=contents.errors + len(found.problems),
+        copy_seconds=contents.copy_seconds,
+        check_seconds=contents.check_seconds,
+        write_seconds=written.seconds,
+    )
+
+
+def _stream(session: Session, begun: Manifest, contents: Contents, materials: Materials, job: Job) -> Written:
+    def leave_out(entry: FileEntry, error: LifeboatError) -> None:
+        contents.skip(entry, error.message, error=not isinstance(error, SourceMissingError))
+
+    job.step("write", "Copying databases and files into the archive")
+    folder = session.vault.make_folder(session.vault.home(begun))
+    with ArchiveWriter(
+        folder,
+        str(layout.stem_of(begun)),
+        begun.id,
+        materials.spec,
+        on_progress=job.progress(total=materials.survey.bytes),
+        should_stop=job.should_stop,
+        on_left_out=leave_out,
+    ) as writer:
+        writer.add(contents.items(), on_added=contents.note_added)
+        return writer.finish(
+            lambda counts: _complete(session, begun, materials.survey, contents, counts, contents.changed)
+        )
+
+
+def _complete(
+    session: Session,
+    begun: Manifest,
+    found: Survey,
+    contents: Contents,
+    counts: FileCounts,
+    changed: Sequence[str],
+) -> Manifest:
+    return msgspec.structs.replace(
+        begun,
+        status=Status.COMPLETED,
+        finished=session.now(),
+        damaged=any(database.damaged for database in contents.databases),
+        databases=tuple(contents.databases),
+        files=counts,
+        left_out=(*found.problems, *contents.left_out),
+        changed=tuple(changed),
+    )
+
+
+def _fail(session: Session, begun: Manifest, error: BaseException) -> None:
+    """Keep the record of a run that failed; that it cannot be kept (no space) must not hide the reason."""
+    message = str(error) if isinstance(error, LifeboatError) else f"{type(error).__name__}: {error}"
+    with contextlib.suppress(OSError, LifeboatError):
+        store.fail(session.vault, begun.id, message, now=session.now())
