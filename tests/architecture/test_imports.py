@@ -38,7 +38,9 @@ HEAVY = {
 }  # fmt: skip
 """Modules that cost 10 ms or more, or half a screen of memory: imported inside the function that needs them."""
 
-PACKAGES = sorted({".".join(module.name.split(".")[:2]) for module in modules("toolkit")} - {"toolkit.__main__"})
+PACKAGES = sorted(
+    {".".join(module.name.split(".")[:2]) for module in modules("toolkit")} - {"toolkit", "toolkit.__main__"}
+)
 
 
 def imported(node: ast.AST) -> Iterator[str]:

@@ -30,6 +30,7 @@ PRIVATE = {
     "toolkit/sources/git.py": "what git left of a bundle that failed",
     "toolkit/sqlite/blocks.py": "copies under names that only this run knows",
     "toolkit/sqlite/check.py": "a copy that is checked and removed",
+    "toolkit/sqlite/export.py": "what it wrote before it was stopped",
     "toolkit/sqlite/hotcopy.py": "its own copy, when the run fails",
     "toolkit/sqlite/live.py": "the worker's working folder",
     "toolkit/sqlite/raw.py": "its own copies, before they are made again",
