@@ -2,8 +2,8 @@
 
 It looks at the backups of one profile. Nothing is dropped that is pinned, still being made, finished in
 the future (the clock went back), the only copy of a damaged original, or the last good copy of a
-database or file set; the rules choose among the rest. Good backups and the others (damaged or never
-verified) are counted apart, so that a week of bad ones never pushes out a good one.
+database or file set; the rules choose among the rest. Good, unverified and damaged backups are counted
+apart, so that a week of bad ones never pushes out a good one.
 
 The words that it counts by, `Kind` and `Scope`, are defined here because everything above needs them.
 """
@@ -92,6 +92,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "completed"
 
     @property
+    def quality(self) -> str:
+        """`good`, `damaged` or `unverified`."""
+        return "good" if self.good else "damaged" if self.damaged else "unverified"
+
+    @property
     def holdings(self) -> frozenset[tuple[str, str]]:
         """Everything that it holds a copy of."""
         return frozenset({("database", path) for path in self.databases} | {("files", name) for name in self.sections})
@@ -113,6 +118,7 @@ _BUCKETS: tuple[tuple[str, str, str], ...] = (
     ("keep_monthly", "month", "%Y-%m"),
     ("keep_yearly", "year", "%Y"),
 )
+_WORST_FIRST = ("damaged", "unverified", "good")
 _REGULAR = (Kind.HOURLY, Kind.DAILY, Kind.WEEKLY, Kind.MONTHLY, Kind.MANUAL)
 
 
@@ -182,22 +188,22 @@ def _grouped(backups: Iterable[Candidate], key: Callable[[Candidate], object]) -
 
 
 def _count_kinds(counted: Sequence[Candidate], rules: Rules, keep: _Reasons, drop: _Reasons) -> None:
-    for group in _grouped(counted, lambda backup: (backup.kind, backup.scope, backup.good)):
+    for group in _grouped(counted, lambda backup: (backup.kind, backup.scope, backup.quality)):
         first = group[0]
         count: int | None = getattr(rules, first.kind)
-        name = f"{first.kind} {first.scope}" + ("" if first.good else ", not good")
+        name = f"{first.kind} {first.scope}" + ("" if first.good else f", {first.quality}")
         for rank, backup in enumerate(group, 1):
             if count is None:
                 keep[backup.id].append(f"{name}: all are kept")
             elif rank <= count:
                 keep[backup.id].append(f"{name}: {rank} of {count}")
             else:
-                drop[backup.id].append(f"{name}: {rank - 1} newer, {count} kept")
+                drop[backup.id].append(f"{name}: {rank - 1} newer, {count} kept" if count else f"{name}: none are kept")
 
 
 def _count_buckets(counted: Sequence[Candidate], rules: Rules, now: datetime, keep: _Reasons) -> None:
     plain = [backup for backup in counted if backup.kind is not Kind.SAFETY]
-    for group in _grouped(plain, lambda backup: (backup.scope, backup.good)):
+    for group in _grouped(plain, lambda backup: (backup.scope, backup.quality)):
         for rank, backup in enumerate(group[: rules.keep_last or 0], 1):
             keep[backup.id].append(f"last: {rank} of {rules.keep_last}")
         for rule, word, pattern in _BUCKETS:
@@ -212,18 +218,18 @@ def _count_buckets(counted: Sequence[Candidate], rules: Rules, now: datetime, ke
 
 
 def _limit(backups: Sequence[Candidate], protected: _Reasons, keep: _Reasons, rules: Rules, now: datetime) -> _Reasons:
-    """Return what `max_age` and `max_size` drop of what the rules keep: bad ones first, then the oldest."""
+    """Return what `max_age` and `max_size` drop of what the rules keep: damaged ones first, then the oldest."""
     drop: _Reasons = defaultdict(list)
     free = [backup for backup in backups if keep[backup.id] and not protected[backup.id]]
     if rules.max_age is not None:
         for backup in free:
             if now - backup.finished > rules.max_age:
-                drop[backup.id].append(f"older than {rules.max_age} (max_age)")
+                drop[backup.id].append(f"older than {rules.max_age / timedelta(days=1):g} days (max_age)")
     if rules.max_size is not None:
         held = [backup for backup in backups if (keep[backup.id] or protected[backup.id]) and backup.id not in drop]
         total = sum(backup.size for backup in held)
         oldest_first = [backup for backup in reversed(free) if backup.id not in drop]
-        for backup in sorted(oldest_first, key=lambda backup: backup.good):
+        for backup in sorted(oldest_first, key=lambda backup: _WORST_FIRST.index(backup.quality)):
             if total <= rules.max_size:
                 break
             drop[backup.id].append(f"all together are over {rules.max_size:,} bytes (max_size)")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from toolkit.archive.manifest import Status
-from toolkit.errors import LifeboatError, LockedError, StorageError, UsageError
+from toolkit.errors import LifeboatError, LockedError, UsageError
 from toolkit.retention import Kind, Scope
 from toolkit.vault import index, layout
 from toolkit.vault.layout import Vault
@@ -168,24 +168,30 @@ def row_counts(vault: Vault, database: str, *, say: Say = say_nothing) -> tuple[
 def ask(vault: Vault, question: Callable[[Database], Answer], *, say: Say = say_nothing) -> Answer:
     """Return what `question` finds in the catalog, which is made usable first where it is not.
 
-    What that took is told to `say`. Raises `LockedError` when others keep the catalog busy.
+    What that took is told to `say`. Where the catalog can neither be read nor mended, the question is put to
+    one made in memory. Raises `LockedError` when others keep the catalog busy, and what `question` raises.
     """
-    for _ in range(2):
+    state = "unreadable"
+    for _ in range(3):
         try:
             with index.reading(vault) as db:
                 return question(db)
+        except LockedError:
+            raise
+        except LifeboatError as error:
+            state = f"unreadable ({error.message})"
+            break
         except index.UnusableError as error:
+            state = error.state
             try:
                 index.repair(vault, error, say)
             except LockedError:
                 raise
             except LifeboatError:
-                say(f"the catalog is {error.state} and cannot be written here; the manifests were read instead")
-                with index.in_memory(vault) as db:
-                    return question(db)
-    raise StorageError(
-        "the catalog cannot be read", subject=vault.catalog, hint="run `lifeboat catalog rebuild`, and check the disk"
-    )
+                break
+    say(f"the catalog is {state}; the manifests were read instead")
+    with index.in_memory(vault) as db:
+        return question(db)
 
 
 def record(vault: Vault, path: Path, *, say: Say = say_nothing) -> None:
@@ -197,6 +203,15 @@ def record(vault: Vault, path: Path, *, say: Say = say_nothing) -> None:
         index.change(vault, lambda db: index.follow(db, vault, path), say)
     except LifeboatError as error:
         say(f"the catalog could not be brought up to date ({error.message}); the next run does it")
+
+
+def prepare(vault: Vault, *, say: Say = say_nothing) -> None:
+    """Make sure that there is a catalog, so that a later loss of it is noticed. Never raises, like `record`."""
+    if not vault.catalog.exists():
+        try:
+            index.change(vault, lambda _db: None, say)
+        except LifeboatError as error:
+            say(f"the catalog could not be made ({error.message}); the next run does it")
 
 
 def resync(vault: Vault, *, say: Say = say_nothing) -> tuple[str, ...]:

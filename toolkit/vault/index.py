@@ -29,7 +29,6 @@ Answer = TypeVar("Answer")
 BUSY_TIMEOUT = 30.0
 """Seconds that one process waits for another's transaction."""
 _BATCH = 1000
-_LOCK = ".catalog.lock"
 
 
 class UnusableError(Exception):
@@ -126,17 +125,9 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.commit()
 
 
-def _touch(vault: Vault) -> None:
-    with durable.translated(vault.catalog), contextlib.suppress(FileExistsError):
-        fd = os.open(vault.catalog, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, vault.file_mode)
-        os.fchmod(fd, vault.file_mode)
-        os.close(fd)
-
-
 @contextlib.contextmanager
 def _writing(vault: Vault) -> Iterator[Database]:
     """Open the catalog in a transaction, created, migrated and filled where need be."""
-    _touch(vault)
     opened = inode(vault)
     with (
         _translated(vault, opened),
@@ -148,6 +139,8 @@ def _writing(vault: Vault) -> Iterator[Database]:
             if state in ("new", "damaged"):
                 raise UnusableError("of a newer Lifeboat" if state == "new" else state, opened)
             if state != "usable":
+                with contextlib.suppress(PermissionError):  # a catalog that another member of the group made
+                    os.chmod(vault.catalog, vault.file_mode)
                 migrations.migrations().apply(db)
                 empty(db)
                 fill(db, vault)
@@ -162,8 +155,10 @@ def change(vault: Vault, step: Callable[[Database], Answer], say: Say) -> Answer
     """
     for _ in range(3):
         durable.on_step("catalog", str(vault.catalog))
-        _touch(vault)
         opened = inode(vault)
+        if not opened:
+            repair(vault, UnusableError("missing"), say)
+            opened = inode(vault)
         try:
             with _writing(vault) as db:
                 answer = step(db)
@@ -182,13 +177,15 @@ def repair(vault: Vault, trouble: UnusableError, say: Say) -> None:
     the vault cannot be written.
     """
     with durable.translated(vault.catalog):
-        lock = os.open(vault.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, vault.file_mode)
+        lock = os.open(vault.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # network file systems that cannot lock a directory
+            fcntl.flock(lock, fcntl.LOCK_EX)
         aside = trouble.inode and trouble.inode == inode(vault) and trouble.state != "out of date"
         if aside:
             _move_aside(vault, "newer" if trouble.state != "damaged" else "damaged")
-        with contextlib.suppress(UnusableError), _writing(vault) as db:
+        count = 0
+        with contextlib.suppress(UnusableError), durable.translated(vault.catalog), _writing(vault) as db:
             count = db.table("backups").count
         if aside or (trouble.state == "missing" and count):
             say(f"the catalog was {trouble.state}; it was rebuilt from {count} manifests")

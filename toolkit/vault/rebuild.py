@@ -77,7 +77,8 @@ def rebuild(
         try:
             manifest = _again(stems[name], volumes, manifest_from_archive, now)
         except LifeboatError as error:
-            orphans.append(_orphan(vault, folder / f"{name}{min(groups[folder, name])}", error.message))
+            first = volumes[0] if volumes else folder / f"{name}{min(groups[folder, name])}"
+            orphans.append(_orphan(vault, first, error.message))
             continue
         if folder.name == layout.TRASH:
             manifest = msgspec.structs.replace(manifest, tombstone=Tombstone(now, "found in the trash", trash=True))

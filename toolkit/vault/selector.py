@@ -58,11 +58,11 @@ def _latest(vault: Vault, profile: str | None, back: int, word: str, say: Say) -
         if damaged:
             say(f"passed over damaged backups that are newer: {_named(damaged)}")
         return found[0]
-    if damaged:
+    there = catalog.count(vault, wanted, say=say) if back else 0
+    if there:
+        hint = f"there are {there}; the oldest is latest~{there - 1}"
+    elif damaged:
         hint = f"only damaged ones: {_named(damaged)}; name one by its id to use it all the same"
-    elif back:
-        there = catalog.count(vault, wanted, say=say)
-        hint = f"there are {there}; the oldest is latest~{there - 1}" if there else "there is none yet"
     else:
         known = catalog.profiles(vault, say=say)
         hint = f"profiles with backups: {', '.join(known)}" if known else "make one with `lifeboat backup`"

@@ -40,6 +40,7 @@ def save(vault: Vault, manifest: Manifest, *, say: catalog.Say = catalog.say_not
     Call it with status `creating` before the archive is begun, and with `completed` after the archive
     and file list are durable. Raises what `write` raises.
     """
+    catalog.prepare(vault, say=say)
     vault.make_folder(vault.home(manifest))
     path = vault.manifest_path(manifest)
     write(vault, manifest, path, say=say)
