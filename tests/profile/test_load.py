@@ -213,7 +213,7 @@ def test_a_short_form_and_a_long_one_add_up(write: Write) -> None:
 
 def test_drop_ins_alone_are_enough(tmp_path: Path, write: Write) -> None:
     write("profiles: {a: {files: [/a]}}\n", "config.d/a.yaml")
-    assert load(None, {"CONFIGURATION_DIRECTORY": str(tmp_path)}).profile("a").name == "a"
+    assert load(None, {"CONFIGURATION_DIRECTORY": str(tmp_path)}, uid=0).profile("a").name == "a"
 
 
 def test_variables_are_replaced_in_values(write: Write) -> None:

@@ -78,7 +78,7 @@ def looks_like_database(path: Path, is_database: IsDatabase) -> bool:
 
     Opens and closes the file: not for a process that holds an SQLite connection to it (DESIGN promise 9).
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return False
     header = read_header(path)
     return is_database(header) if header else path.suffix.lower() in _SUFFIXES
@@ -87,7 +87,7 @@ def looks_like_database(path: Path, is_database: IsDatabase) -> bool:
 def read_header(path: Path) -> bytes:
     """Return the first 16 bytes of the regular file `path`; nothing when it is empty, unreadable or no file."""
     try:
-        if not path.is_file():
+        if not os.path.isfile(path):
             return b""
         with open(path, "rb") as file:
             return file.read(HEADER_BYTES)

@@ -56,7 +56,7 @@ def discover(folder: Path, is_database: IsDatabase) -> Found:
     folder = absolute(folder)
     if not os.path.lexists(folder):
         raise SourceMissingError("no such directory", subject=folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError("is no directory", subject=folder, hint="name the folder of the application")
     try:
         os.scandir(folder).close()
@@ -139,7 +139,7 @@ def _is_sidecar(name: str, names: set[str]) -> bool:
 
 def _is_made_again(folder: Path) -> bool:
     """A Python environment, or a folder with a cache tag (bford.info/cachedir)."""
-    if (folder / "pyvenv.cfg").is_file():
+    if os.path.isfile(folder / "pyvenv.cfg"):
         return True
     return read_header(folder / "CACHEDIR.TAG") == _CACHE_TAG[:16]
 
