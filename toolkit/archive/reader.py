@@ -23,6 +23,7 @@ from toolkit.archive.member import Member
 from toolkit.archive.names import Limits, NameGuard
 from toolkit.archive.stream import ByteStream
 from toolkit.archive.tarfmt import TarReader
+from toolkit.archive.tarheader import decode
 from toolkit.archive.volumes import READ, VolumeReader, volumes_of
 from toolkit.errors import ArchiveDamagedError, FormatError, UnsafeArchiveError
 from toolkit.filelist import FileEntry
@@ -53,9 +54,20 @@ def detect(head: bytes) -> str | None:
         return "zip"
     if head.startswith(b"7z\xbc\xaf\x27\x1c"):
         return "7z"
-    if len(head) >= 262 and head[257:262] == b"ustar":
+    if len(head) >= 512 and (head[257:262] == b"ustar" or _old_tar(head[:512])):
         return "tar"
     return None
+
+
+def _old_tar(head: bytes) -> bool:
+    """Whether `head` is a header from before POSIX: only its checksum tells."""
+    if not head[0] or not head[148:156].strip(b" \0"):
+        return False
+    try:
+        decode(head)
+    except ArchiveDamagedError:
+        return False
+    return True
 
 
 def open_archive(
@@ -197,6 +209,18 @@ class ArchiveReader:
                     yield from self._tar_members((bytes(piece) for piece in member.pieces), "tar.zst")
                 else:
                     yield member
+        finally:
+            archive.close()
+
+    def comment(self) -> str:
+        """Return the comment of a zip archive; "" for every other."""
+        if self._container is not Container.ZIP:
+            return ""
+        from toolkit.archive.zipfmt import ZipReader
+
+        archive = ZipReader(self._buffered())
+        try:
+            return archive.comment.decode(errors="replace")
         finally:
             archive.close()
 

@@ -14,18 +14,19 @@ _OPEN = {
 }
 
 _TAR = """\
-Run it as root, in an empty directory, so that owners come back too; add --xattrs to tar for extended
-attributes. Modes, times to the second, links and holes are kept by tar. Symbolic links are restored as
-they were, and may point outside this archive."""
+Run it as root, in an empty directory, so that owners come back too; add --xattrs to tar for
+extended attributes. Modes, times to the second, links and holes are kept by tar. Symbolic links
+are restored as they were, and may point outside this archive."""
 
 _ESCAPED = """\
-{format} keeps contents, names and modes, but no owners and no hard links (each is a copy), and holes are
-filled with zeros. Names that {format} can't hold are escaped: %XX is the byte with that hexadecimal value.
-files.jsonl says for each file its exact name, owner, mode, time and links, one JSON object a line."""
+{format} keeps contents, names and modes, but no owners and no hard links (each is a copy), and
+holes are filled with zeros. Names that {format} can't hold are escaped: %XX is the byte with that
+hexadecimal value. files.jsonl says for each file its exact name, owner, mode, time and links,
+one JSON object a line."""
 
 _LINKS_7Z = """
-Symbolic links that lead out of the archive are small files here that hold their target; files.jsonl
-says "symlink" for them."""
+Symbolic links that are absolute or lead upwards (..) are small files here that hold their target;
+files.jsonl says "symlink" for them."""
 
 _BODY = """\
 This is a backup made by Lifeboat: {stem}
@@ -38,26 +39,29 @@ It opens without Lifeboat, in a shell:
 
 What is where:
 
-    databases/   SQLite databases, each at its absolute path: consistent copies, complete in one file
+    databases/   SQLite databases at their absolute paths: consistent copies, each in one file
     files/       files and directories, at their absolute paths
     config/      configuration files
     logs/        logs
     git/         Git repositories: git clone NAME.bundle
     exports/     the same databases as SQL, JSON or CSV
-    files.jsonl, manifest.json   what was backed up, with SHA-256 of each file and rows of each table
+    files.jsonl, manifest.json
+                 what was backed up, with the SHA-256 of each file and the rows of each table
 
 To put a database back by hand:
 
  1. Stop every program that uses it.
- 2. Move the old file AND its companions away, all of them: NAME, NAME-wal, NAME-shm, NAME-journal.
-    Never leave an old -wal or -journal beside a restored database: SQLite would replay it into the
-    restored file and silently undo the restore.
+ 2. Move the old file AND its companions away: NAME, NAME-wal, NAME-shm, NAME-journal.
+    Never leave an old -wal or -journal beside a restored database: SQLite would replay it into
+    the restored file and silently undo the restore.
  3. Copy the file from databases/ to its place; give it the old owner and mode.
  4. Check it: sqlite3 NAME "PRAGMA integrity_check" says ok. Then start the programs.
-    A database that was damaged when it was backed up lies here with its own -wal or -journal beside
-    it (manifest.json says "form": "raw"): copy these together.
+    A database that was damaged when it was backed up lies here with its own -wal or -journal
+    beside it (manifest.json says "form": "raw"): copy these together.
 
-With Lifeboat all of this is one command, which also checks every digest: lifeboat restore ARCHIVE
+With Lifeboat all of this is one command, which also checks every digest:
+
+    lifeboat restore "$A"
 """
 
 

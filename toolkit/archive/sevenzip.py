@@ -1,8 +1,8 @@
 """7z archives through py7zr: LZMA2, and COPY with AES-256 and an encrypted header.
 
 Only methods that stock `7z` opens; Brotli and PPMd of py7zr write archives that nobody can read. 7z
-knows nothing of owners, hard links and holes, and its tools refuse links that lead out of the tree, so
-such a link is stored as a small file that holds its target. Names are escaped as in zip. Memory grows
+knows nothing of owners, hard links and holes, and its tools refuse links that are absolute or have `..`,
+so such a link is stored as a small file that holds its target. Names are escaped as in zip. Memory grows
 with the number of members (about 2 KB each).
 """
 
@@ -96,20 +96,13 @@ def _writer_class() -> type[Any]:
     return Writer
 
 
-def stays_inside(member: str, target: str) -> bool:
-    """Whether the link `member` with `target` leads to a place in the archive, so that stock tools make it."""
-    if target.startswith("/") or not target or "\\" in target:
-        return False
-    depth = member.count("/")
-    for part in target.split("/"):
-        depth += -1 if part == ".." else 0 if part in ("", ".") else 1
-        if depth < 0:
-            return False
+def keeps_link(target: str) -> bool:
+    """Whether a link to `target` is stored as a link: stock `7z` refuses absolute ones and any with `..`."""
     try:
         target.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return bool(target) and not target.startswith("/") and "\\" not in target and ".." not in target.split("/")
 
 
 class SevenZipSink:
@@ -132,7 +125,7 @@ class SevenZipSink:
         if entry.type is FileType.DIRECTORY:
             stream = io.BytesIO()
         elif entry.type is FileType.SYMLINK:
-            if not stays_inside(member, entry.target):
+            if not keeps_link(entry.target):
                 archive.kind = FileType.FILE
             stream = io.BytesIO(os.fsencode(entry.target))
         elif isinstance(content, bytes | bytearray) and not entry.holes:

@@ -16,7 +16,7 @@ from toolkit.archive.manifest import ArchiveFile
 from toolkit.archive.member import HoleDigest, Member
 from toolkit.archive.names import UNLIMITED
 from toolkit.archive.reader import FILE_LIST, LARGEST_MANIFEST, MANIFEST, ArchiveReader, open_archive
-from toolkit.archive.sevenzip import stays_inside
+from toolkit.archive.sevenzip import keeps_link
 from toolkit.archive.volumes import READ
 from toolkit.errors import CancelledError, LifeboatError, PassphraseError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
@@ -193,7 +193,7 @@ class _Verification:
     def _member(self, member: Member, entry: FileEntry, format_name: str) -> None:
         link = entry.type is FileType.SYMLINK
         as_file = link and format_name == "7z" and member.type is FileType.FILE
-        as_file = as_file and not stays_inside(entry.layers[0].member, entry.target)
+        as_file = as_file and not keeps_link(entry.target)
         if member.type is not entry.type and not as_file:
             self.fail(f"a member is a {member.type.value}, not a {entry.type.value}", member.name)
         elif link:

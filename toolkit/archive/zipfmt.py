@@ -114,7 +114,8 @@ class ZipReader:
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise ArchiveDamagedError("the zip archive cannot be read") from error
         self._password = passphrase.encode() if passphrase else None
-        self.ours = self._zip.comment == COMMENT
+        self.comment = self._zip.comment
+        self.ours = self.comment == COMMENT
         self._infos = sorted(self._zip.infolist(), key=lambda info: info.header_offset)
 
     def close(self) -> None:
