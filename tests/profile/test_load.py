@@ -364,6 +364,15 @@ def test_validation_of_a_text_touches_no_file() -> None:
     assert str(problem) == 'new.yaml:1: vualt: unknown key; did you mean "vault"?'
 
 
+def test_a_drop_in_is_validated_over_what_is_there(write: Write, tmp_path: Path) -> None:
+    path = write("destinations: {disk: {type: directory, path: /d}}\n")
+    text = "profiles: {a: {files: [/a], destinations: [disk]}}\n"
+    assert len(validate_text(text, "new", {}, uid=0)) == 1
+    assert validate_text(text, "new", {}, uid=0, over=path) == ()
+    assert len(validate_text(text.replace("disk", "dsk"), "new", {}, uid=0, over=path)) == 1
+    assert len(validate_text(text, "new", {}, uid=0, over=tmp_path / "absent.yaml")) == 1
+
+
 def test_formats_and_levels_are_those_of_the_archives() -> None:
     assert {str(name): levels for name, levels in model.LEVELS.items()} == {
         name: (row.lowest, row.highest) for name, row in FORMATS.items()

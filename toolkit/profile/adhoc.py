@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import unicodedata
@@ -69,6 +68,8 @@ def slug(name: str) -> str:
         return words
     if not name:
         return "root"
+    import hashlib  # rarely needed, and 8 ms
+
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
     return f"{words[:_LONGEST].strip('-')}-{digest}".lstrip("-")
 

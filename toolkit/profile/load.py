@@ -48,10 +48,7 @@ def load(config: Path | None, environ: Environ, *, uid: int | None = None, vault
     named = config or (Path(environ["LIFEBOAT_CONFIG"]) if environ.get("LIFEBOAT_CONFIG") else None)
     path = named or locations.config_file(environ, uid)
     reader = _Reading(environ, uid, vault)
-    tree = reader.file(path, required=named is not None)
-    for drop_in in drop_ins(path):
-        tree = _merged(tree, reader.file(drop_in, required=True))
-    found = reader.configuration(tree)
+    found = reader.configuration(reader.whole(path, required=named is not None))
     if reader.problems or found is None:
         raise ConfigError(_lines(reader.problems), hint=f"check it with: lifeboat -c {path} config validate")
     reader.refuse_exposed()
@@ -70,14 +67,21 @@ def drop_ins(config: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in names if name.endswith((".yaml", ".yml")) and not name.startswith("."))
 
 
-def validate_text(text: str | bytes, name: str, environ: Environ, *, uid: int | None = None) -> tuple[Problem, ...]:
-    """Return every problem of one configuration file with this content, called `name`; touches no disk.
+def validate_text(
+    text: str | bytes, name: str, environ: Environ, *, uid: int | None = None, over: Path | None = None
+) -> tuple[Problem, ...]:
+    """Return every problem of a configuration file with this content, called `name`.
 
-    It is judged alone, without drop-ins; modes of files are not looked at, as the text may not be in place yet.
+    It is judged alone and touches no disk, or, with `over`, as a drop-in that is laid over that configuration
+    file and its drop-ins, whose destinations it may name; these are read as by `load`. Modes are not looked at
+    otherwise, as the text may not be in place yet.
     """
     reader = _Reading(environ, os.geteuid() if uid is None else uid)
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    reader.configuration(reader.parsed(data, name))
+    tree = reader.parsed(data, name)
+    if over is not None:
+        tree = _merged(reader.whole(over, required=False), tree)
+    reader.configuration(tree)
     return tuple(reader.problems)
 
 
@@ -107,6 +111,13 @@ class _Reading:
         self.problems: list[Problem] = []
         self.modes: dict[str, int] = {}
         self.secret_files: set[str] = set()
+
+    def whole(self, path: Path, *, required: bool) -> Table:
+        """Return the tree of the configuration file at `path` with its drop-ins laid over it."""
+        tree = self.file(path, required=required)
+        for drop_in in drop_ins(path):
+            tree = _merged(tree, self.file(drop_in, required=True))
+        return tree
 
     def file(self, path: Path, *, required: bool) -> Table:
         """Return the tree of the file at `path`, empty when it is absent and may be."""
