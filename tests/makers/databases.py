@@ -84,6 +84,7 @@ def shop(
     user_version is 7, application_id 0x5109. With `journal="wal"` it is in WAL mode, checkpointed, without sidecars.
     """
     with opened(path) as connection:
+        connection.execute("PRAGMA synchronous=OFF")
         connection.execute(f"PRAGMA encoding='{encoding}'")
         connection.execute(f"PRAGMA page_size={page_size}")
         connection.execute(f"PRAGMA journal_mode={journal}")
@@ -119,6 +120,7 @@ def wal(path: Path, *, orders: int = 500, extra: int = 300, shm: bool = True) ->
     with tempfile.TemporaryDirectory() as folder:
         made = shop(Path(folder) / "made.db", orders=orders, journal="wal")
         with opened(made) as connection:
+            connection.execute("PRAGMA synchronous=OFF")
             connection.execute("PRAGMA wal_autocheckpoint=0")
             for n in range(extra):
                 connection.execute("INSERT INTO orders(user_id, quantity, note) VALUES (1, 1, ?)", (f"late {n}",))
@@ -285,8 +287,10 @@ class Writer:
         return self._process.pid
 
     def wait(self, commits: int) -> None:
-        """Return when `commits` more transactions are committed than were seen before."""
+        """Return when `commits` more transactions are committed, counted from this call."""
         assert self._process.stdout is not None
+        if select.select([self._event], [], [], 0)[0]:
+            os.eventfd_read(self._event)
         seen = 0
         while seen < commits:
             ready, _, _ = select.select([self._event, self._process.stdout], [], [], 60)
@@ -308,7 +312,7 @@ class Writer:
 def _write(path: str, journal: str, pause: float, event: int) -> None:
     connection = sqlite3.connect(os.fsencode(path), isolation_level=None, timeout=20)
     connection.execute(f"PRAGMA journal_mode={journal}")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA synchronous=OFF")
     connection.executescript(WRITER_SCHEMA)
     commits, busy, worst = 0, 0, 0.0
     while not select.select([sys.stdin], [], [], pause)[0]:

@@ -1,10 +1,16 @@
-"""Runs one swap, or one recovery, in a process that kills itself before the durable step with a given number."""
+"""Runs swaps and recoveries, each in a fork that kills itself before the durable step with a given number.
+
+One request a line on standard input: a JSON list (task, step, journal, keep, target, staged...); one answer a line: the
+wait status. Forking is cheap here, and safe since nothing else runs in this process.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from toolkit import durable
@@ -23,14 +29,27 @@ def die_before(step: int) -> None:
     durable.on_step = on_step
 
 
-def main(task: str, step: str, journal: str, keep: str, *files: str) -> None:
-    die_before(int(step))
+def run(task: str, step: int, journal: str, keep: bool, *files: str) -> None:
+    die_before(step)
     if task == "recover":
-        print(swap.recover(Path(journal)))
+        swap.recover(Path(journal))
     else:
-        target, *staged = files
-        swap.put(tuple(map(Path, staged)), Path(target), Path(journal), keep_aside=keep == "keep", accept_unseen=True)
+        target, *staged = map(Path, files)
+        swap.put(tuple(staged), target, Path(journal), keep_aside=keep, accept_unseen=True)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            try:
+                run(*json.loads(line))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +25,52 @@ ROOT = Path(__file__).parents[2]
 OLD, NEW = 800, 300
 
 
+@functools.cache
+def _process() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "tests/sqlite/swap_driver.py"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@functools.cache
+def template(kind: str) -> Path:
+    path = Path(tempfile.mkdtemp()) / "made.db"
+    atexit.register(shutil.rmtree, path.parent)
+    if kind == "wal":
+        return databases.wal(path, orders=500, extra=300)
+    if kind == "hot":
+        return databases.hot_journal(path, orders=OLD)
+    if kind == "raw":
+        return databases.wal_without_shm(path, orders=200, extra=100)
+    return databases.shop(path, orders=NEW)
+
+
+def made(kind: str, path: Path) -> None:
+    for suffix in ("", *databases.SIDECARS):
+        if os.path.exists(f"{template(kind)}{suffix}"):
+            shutil.copyfile(f"{template(kind)}{suffix}", f"{path}{suffix}")
+
+
+def driver(*request: object) -> int:
+    process = _process()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps([str(part) if isinstance(part, Path) else part for part in request]) + "\n")
+    process.stdin.flush()
+    return int(process.stdout.readline())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _driver_ends() -> Iterator[None]:
+    yield
+    _process().communicate()
+
+
 class Place:
     """A folder with an old WAL database of 800 orders (300 of them only in its -wal) and a staged one."""
 
@@ -28,27 +78,19 @@ class Place:
         folder.mkdir()
         self.folder, self.target, self.journal = folder, folder / "app" / "shop.db", folder / "swap.json"
         self.target.parent.mkdir()
-        if old == "wal":
-            databases.wal(self.target, orders=500, extra=300)
-        elif old == "hot":
-            databases.hot_journal(self.target, orders=OLD)
+        if old != "none":
+            made(old, self.target)
         self.staged = [folder / "app" / ".stage.partial"]
         if raw:
-            databases.wal(self.staged[0], orders=200, extra=100, shm=False)
+            made("raw", self.staged[0])
             self.staged.append(Path(f"{self.staged[0]}-wal"))
         else:
-            databases.shop(self.staged[0], orders=NEW)
+            made("new", self.staged[0])
 
-    def run(self, task: str, step: int, keep: str = "discard") -> subprocess.CompletedProcess[str]:
+    def run(self, task: str, step: int) -> int:
+        """Do it in a process that dies before the durable step `step`; return its exit code."""
         files = [] if task == "recover" else [self.target, *self.staged]
-        return subprocess.run(
-            [sys.executable, "tests/sqlite/swap_driver.py", task, str(step), self.journal, keep, *files],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return driver(task, step, self.journal, False, *files)
 
     def put(self, **options: object) -> swap.Swapped:
         options = {"keep_aside": False, "accept_unseen": True, **options}
@@ -98,8 +140,8 @@ def test_killed_at_every_step_the_old_or_the_new_is_whole(quick: Path, old: str,
     for step in range(1, 100):
         place = Place(quick / f"{step}", old=old, raw=raw)
         done = place.run("put", step)
-        if done.returncode != -signal.SIGKILL:
-            assert done.returncode == 0, done.stderr
+        if done != -signal.SIGKILL:
+            assert done == 0
             break
         found = place.orders() if os.path.lexists(place.target) else "nothing"
         assert found in (before, NEW, "refused")
@@ -123,12 +165,12 @@ def test_recovery_killed_at_every_step_ends_the_same(quick: Path, step: int) -> 
     results = set()
     for again in range(1, 60):
         place = Place(quick / f"{again}", raw=True)
-        assert place.run("put", step).returncode == -signal.SIGKILL
+        assert place.run("put", step) == -signal.SIGKILL
         done = place.run("recover", again)
         assert place.orders() in (OLD, NEW, "refused")
-        if done.returncode == 0:
+        if done == 0:
             break
-        assert done.returncode == -signal.SIGKILL
+        assert done == -signal.SIGKILL
         swap.recover(place.journal)
         results.add(place.orders())
         assert place.leftovers() == []
@@ -232,7 +274,7 @@ def test_a_failure_in_the_middle_takes_back(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_foreign_file_in_the_barriers_place_is_left_alone(tmp_path: Path) -> None:
     place = Place(tmp_path / "a")
-    assert place.run("put", 12).returncode == -signal.SIGKILL
+    assert place.run("put", 12) == -signal.SIGKILL
     assert swap.is_barrier(place.target)
     with pytest.raises(TargetInUseError, match="interrupted"):
         place.put()

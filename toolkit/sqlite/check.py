@@ -139,15 +139,21 @@ def _size_messages(header: Header, size: int) -> list[str]:
     return [f"{size - expected} bytes lie behind the last page"]
 
 
+def _sidecar_messages(path: str) -> list[str]:
+    unfinished = [sidecar for sidecar in probe.sidecars(path) if sidecar.state in ("frames", "invalid", "hot")]
+    return [f"a {sidecar.suffix} lies beside it and was not read ({sidecar.state})" for sidecar in unfinished]
+
+
 @contextlib.contextmanager
 def _writable(path: str, header: Header) -> Iterator[sqlite3.Connection]:
     """Open a private database so that FTS can be checked, in a transaction that is rolled back.
 
     Nothing is written to it: in rollback mode SQLite writes when a page changes, and none does. A WAL
-    database would get sidecars and a read-only file cannot be opened so: these are copied first.
+    database would get sidecars, a journal would be rolled back, a read-only file cannot be opened so: these
+    are copied first.
     """
     scratch = None
-    if header.wal or not os.access(path, os.W_OK):
+    if header.wal or _sidecar_messages(path) or not os.access(path, os.W_OK):
         import tempfile
 
         descriptor, scratch = tempfile.mkstemp(suffix=".partial", prefix=".check", dir=os.path.dirname(path) or ".")
@@ -174,8 +180,9 @@ def _writable(path: str, header: Header) -> Iterator[sqlite3.Connection]:
 class _Examination:
     """The checks of one database, collected one after another."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, should_stop: ShouldStop) -> None:
         self.connection = connection
+        self.should_stop = should_stop
         self.checks: list[CheckResult] = []
         self.skipped: list[str] = []
         self.tables: dict[str, int | None] = {}
@@ -184,6 +191,8 @@ class _Examination:
 
     def make(self, name: str, work: Callable[[], list[str]]) -> None:
         """Make one check; what SQLite cannot do here (a foreign collation or module) is skipped and said."""
+        if self.should_stop():
+            raise CancelledError("cancelled while checking a database")
         began = time.monotonic()
         try:
             messages = work()
@@ -243,7 +252,13 @@ def _digest(connection: sqlite3.Connection) -> str:
 
 
 def examine(
-    connection: sqlite3.Connection, *, level: Level, header: Header | None, size: int, private: str | None
+    connection: sqlite3.Connection,
+    *,
+    level: Level,
+    header: Header | None,
+    size: int,
+    private: str | None,
+    should_stop: ShouldStop = never_stop,
 ) -> Checkup:
     """Check what `connection` reads and count it; the core of `check` and `check_live`.
 
@@ -251,7 +266,7 @@ def examine(
     file when nobody else has it: only then can full-text indexes be checked. Raises `sqlite3.Error` for what
     is no damage: interrupted, out of memory, input/output errors.
     """
-    work = _Examination(connection)
+    work = _Examination(connection, should_stop)
     if header is not None:
         work.make("size", lambda: _size_messages(header, size))
     pragma = "integrity_check" if level == "full" else "quick_check"
@@ -282,15 +297,6 @@ def examine(
     )
 
 
-def _sidecar_messages(path: str) -> list[str]:
-    messages = []
-    for suffix in ("-wal", "-journal"):
-        with contextlib.suppress(OSError):
-            if os.stat(path + suffix).st_size:
-                messages.append(f"a {suffix} that is not empty lies beside it and was not read")
-    return messages
-
-
 def check(path: str | os.PathLike[str], *, level: Level, should_stop: ShouldStop = never_stop) -> Checkup:
     """Check the private database `path`, which nobody else writes, in this process; several threads may at once.
 
@@ -305,8 +311,15 @@ def check(path: str | os.PathLike[str], *, level: Level, should_stop: ShouldStop
     status, header = probe.read_header(where)
     try:
         with contextlib.closing(connect_private(where)) as connection:
-            connection.set_progress_handler(should_stop, 500_000)
-            checkup = examine(connection, level=level, header=header, size=status.st_size, private=where)
+            connection.set_progress_handler(should_stop, 100_000)
+            checkup = examine(
+                connection,
+                level=level,
+                header=header,
+                size=status.st_size,
+                private=where,
+                should_stop=should_stop,
+            )
     except sqlite3.Error as error:
         if primary_code(error) == sqlite3.SQLITE_INTERRUPT:
             raise CancelledError("cancelled while checking a database", subject=where) from error

@@ -146,6 +146,11 @@ def _sidecar(path: str, suffix: str) -> Sidecar | None:
     return Sidecar(where, suffix, size, "empty" if not data else "hot" if data == JOURNAL_MAGIC else "zeroed")
 
 
+def sidecars(path: str) -> tuple[Sidecar, ...]:
+    """Return the sidecars that lie beside the main file `path`. Raises `SourceError`."""
+    return tuple(filter(None, (_sidecar(path, suffix) for suffix in SIDECARS)))
+
+
 def look(path: Path) -> Probe:
     """Return what can be seen of the database `path`; symlinks are followed. Nothing is created or changed.
 
@@ -153,11 +158,11 @@ def look(path: Path) -> Probe:
     """
     where = os.path.realpath(path)
     status, header = read_header(where)
-    sidecars = tuple(filter(None, (_sidecar(where, suffix) for suffix in SIDECARS)))
+    beside = sidecars(where)
     again, same = read_header(where)
     unchanged = (status.st_size, status.st_mtime_ns, header) == (again.st_size, again.st_mtime_ns, same)
     fits = None
-    if unchanged and header.expected_size is not None and not any(sidecar.frames for sidecar in sidecars):
+    if unchanged and header.expected_size is not None and not any(sidecar.frames for sidecar in beside):
         fits = header.expected_size == status.st_size
     return Probe(
         path=os.fspath(path),
@@ -165,11 +170,11 @@ def look(path: Path) -> Probe:
         size=status.st_size,
         fits=fits,
         journal_mode=header.journal_mode,
-        sidecars=sidecars,
+        sidecars=beside,
         mode=stat.S_IMODE(status.st_mode),
         uid=status.st_uid,
         gid=status.st_gid,
         user=user_name(status.st_uid),
         mtime_ns=status.st_mtime_ns,
-        holders=holders([where, *(sidecar.path for sidecar in sidecars)]),
+        holders=holders([where, *(sidecar.path for sidecar in beside)]),
     )

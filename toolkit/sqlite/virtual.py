@@ -66,3 +66,18 @@ def check_rtree(connection: sqlite3.Connection, table: VirtualTable) -> str | No
     """Return what is wrong with an R-tree, None when it is sound. Raises `sqlite3.Error` when it cannot be checked."""
     (verdict,) = connection.execute("SELECT rtreecheck('main', ?)", (table.name,)).fetchone()
     return None if verdict == "ok" else f"the R-tree {table.name}: {verdict}"
+
+
+_SHADOWS = {
+    "fts3": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts4": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts5": ("data", "idx", "content", "docsize", "config"),
+    "rtree": ("node", "parent", "rowid"),
+    "rtree_i32": ("node", "parent", "rowid"),
+    "geopoly": ("node", "parent", "rowid"),
+}
+
+
+def shadow_tables(tables: list[VirtualTable]) -> set[str]:
+    """Return the names of the tables in which `tables` keep what they hold."""
+    return {f"{table.name}_{suffix}" for table in tables for suffix in _SHADOWS.get(table.module, ())}
