@@ -20,6 +20,7 @@ HOSTILE_NAMES: tuple[bytes, ...] = (
     b"with space",
     b" leading and trailing ",
     b"new\nline",
+    b"\n",
     b"tab\tand\rreturn",
     b"esc\x1b[31mred\x1b[0m",
     b"not-utf8-\xff\xfe",

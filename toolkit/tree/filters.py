@@ -163,13 +163,14 @@ class Filters:
 
     `exclude` and `newer_than_ns` (mtime, nanoseconds since 1970; files only) leave out in silence, as
     configured; `max_size` (bytes; files only) is reported, without being an error. `skip` holds absolute
-    paths that are never entered, such as the vault. `cross_mounts` enters other file systems.
+    paths that are never entered, such as the vault. Without `cross_mounts` a folder where another file
+    system is mounted is kept empty, and reported.
     """
 
     exclude: Globs = field(default_factory=Globs)
     max_size: int | None = None
     newer_than_ns: int | None = None
-    cross_mounts: bool = False
+    cross_mounts: bool = True
     skip: frozenset[str] = frozenset()
 
     @classmethod
@@ -180,7 +181,7 @@ class Filters:
         max_size: int | None = None,
         days: int | None = None,
         now: datetime | None = None,
-        cross_mounts: bool = False,
+        cross_mounts: bool = True,
         skip: Iterable[str] = (),
     ) -> Filters:
         """Return the filters of a configured source; `days` counts back from `now` (aware, needed with it).

@@ -129,6 +129,7 @@ class Merge:
                 continue
             try:
                 source, target = staged.open(relative), self._target.open(relative)
+                self._make_writable(target, relative)
             except OSError as error:
                 if error.errno not in (*_SWAPPED, *_ONE_NAME):
                     raise
@@ -143,6 +144,14 @@ class Merge:
                 else:
                     self._file(source, target, name, below)
             on_progress(self._placed, None)
+
+    def _make_writable(self, target: int, relative: str) -> None:
+        """Let an ordinary user write in a folder of theirs that gets its recorded mode at the end anyway."""
+        if not relative or relative in self._implicit or os.geteuid() == 0:
+            return
+        status = os.fstat(target)
+        if status.st_uid == os.geteuid() and status.st_mode & 0o300 != 0o300:
+            os.fchmod(target, stat.S_IMODE(status.st_mode) | 0o300)
 
     # -- folders --------------------------------------------------------------------------------------
 

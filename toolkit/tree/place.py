@@ -27,7 +27,7 @@ from toolkit.tree.staging import FILLING, READY, Staging
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME_LIMIT, _PATH_LIMIT = 255, 4095
-_UNCLEAN = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0")
+_UNCLEAN = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
 _ZEROS = bytes(1024 * 1024)
 
 

@@ -26,7 +26,6 @@ TRIES = 3
 """How often a small file that changes is read before it is taken as it is."""
 
 _SAFE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-_SMALLEST_SPARSE = 4096
 _ZEROS = bytes(PIECE)
 _users, _groups = user_names(), group_names()
 
@@ -101,7 +100,7 @@ def _as_now(entry: FileEntry, status: os.stat_result, fd: int, *, changed: bool 
 def _holes(fd: int, status: os.stat_result) -> tuple[tuple[int, int], ...]:
     """Return (offset, length) of the holes, asked for only where fewer blocks are taken than the size needs."""
     size = status.st_size
-    if status.st_blocks * 512 >= size or size < _SMALLEST_SPARSE:
+    if status.st_blocks * 512 >= size:
         return ()
     found, position = [], 0
     while position < size:

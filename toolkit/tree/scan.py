@@ -99,8 +99,8 @@ class Scanner:
         is, and then what it points to is walked under its own path, so that no entry lies behind a link.
         Links inside are recorded and never followed. Files come without `digest`, `xattrs` and `holes`
         (`toolkit.tree.read.load` adds them). FIFOs, sockets, devices, unreadable folders, other file systems
-        and what vanishes meanwhile go to `on_left_out`; of these a name that vanished, a FIFO, a socket and a
-        device are no errors. Raises `SourceMissingError` or `SourceError`, at once, when the root itself is
+        that are not to be entered, and what vanishes meanwhile go to `on_left_out`; only what could not be read
+        is an error there. Raises `SourceMissingError` or `SourceError`, at once, when the root itself is
         absent or cannot be looked at.
         """
         path = os.path.abspath(os.fsdecode(root))
@@ -166,7 +166,7 @@ class Scanner:
                 if entry.type is not FileType.DIRECTORY:
                     continue
                 if status.st_dev != device and not filters.cross_mounts:
-                    self._on_left_out(LeftOut(path, "another file system is mounted here", error=True))
+                    self._on_left_out(LeftOut(path, "another file system is mounted here", error=False))
                 else:
                     self._enter(stack, path, name, f"{folder.relative}{name}/")
         finally:
