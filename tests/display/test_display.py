@@ -52,6 +52,7 @@ ANYTHING = st.one_of(
         ("lone\ud800", "lone\\ud800"),
         ("\u0301first", "\\u0301first"),
         ("\n\u0301", "\\n\\u0301"),
+        ("a\n\u0301", "a\\n\\u0301"),
         ("", ""),
     ],
 )

@@ -94,8 +94,9 @@ def test_secrets_are_masked(log: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "folder"), [(0o600, 0o700), (0o660, 0o770)])
-def test_the_file_is_closed_to_others_whatever_the_umask(log: Path, mode: int, folder: int) -> None:
-    os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_the_file_has_its_mode_whatever_the_umask(log: Path, mode: int, folder: int, umask: int) -> None:
+    os.umask(umask)
     record_operation(log, RECORD, mode=mode)
     assert (log / FILE_NAME).stat().st_mode & 0o777 == mode
     assert log.stat().st_mode & 0o777 == folder

@@ -65,7 +65,10 @@ def record_operation(
     """
     line = msgspec.json.encode(_safe(record, mask if mask is not None else Mask())) + b"\n"
     try:
-        durable.make_directory(directory, mode=0o700 if mode == 0o600 else 0o770)
+        if not directory.is_dir():
+            folder_mode = 0o700 if mode == 0o600 else 0o770
+            durable.make_directory(directory, mode=folder_mode)
+            directory.chmod(folder_mode)
         _append(directory / FILE_NAME, line, mode)
     except OSError as error:
         return durable.translate(error, subject=directory / FILE_NAME)
