@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import socket
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -75,6 +77,16 @@ def record_operation(
     return None
 
 
+def _wait_for_turn(fd: int) -> bool:
+    """Wait for whoever appends now, so that half a line is not taken for a torn one; a second at most."""
+    for _ in range(100):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.01)
+    return False
+
+
 def _append(path: Path, line: bytes, mode: int) -> None:
     durable.on_step("append", str(path))
     flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -86,8 +98,9 @@ def _append(path: Path, line: bytes, mode: int) -> None:
             os.fchmod(fd, mode)
         durable.sync_directory(path.parent)
     with os.fdopen(fd, "r+b", buffering=0) as file:
+        settled = _wait_for_turn(fd)
         size = os.fstat(fd).st_size
-        if size and os.pread(fd, 1, size - 1) != b"\n":  # half a line, from a disk that was full
+        if settled and size and os.pread(fd, 1, size - 1) != b"\n":  # half a line, from a disk that was full
             line = b"\n" + line
         if file.write(line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
