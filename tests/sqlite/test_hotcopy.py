@@ -23,7 +23,7 @@ from toolkit.errors import (
     SpaceError,
     StorageError,
 )
-from toolkit.sqlite import check, hotcopy, probe, raw
+from toolkit.sqlite import check, hotcopy, probe, raw, session
 
 HOSTILE = [
     b"a[/b].db".replace(b"/", b"\\"),
@@ -92,16 +92,19 @@ def test_every_state_is_copied_and_left_as_it_was(
 
 @pytest.mark.parametrize("journal", ["wal", "delete"])
 def test_consistent_under_a_writer_that_never_pauses(home: Path, target: Path, journal: str) -> None:
+    with databases.Writer(home / "a.db", journal=journal) as first:
+        first.wait(5)
+    databases.big(home / "a.db", 24, journal=journal)  # now the pages of one transaction lie far apart
     with databases.Writer(home / "a.db", journal=journal) as writer:
-        for number in range(5):
-            writer.wait(30)
+        for number in range(4):
+            writer.wait(10)
             copy = target.with_name(f"{number}.db")
             seen: list[str] = []
-            hotcopy.copy(writer.path, copy, on_snapshot=lambda seen=seen: seen.append("snapshot"))
+            hotcopy.copy(writer.path, copy, timeout=30, on_snapshot=lambda seen=seen: seen.append("snapshot"))
             assert seen == ["snapshot"]
-            assert databases.consistent(copy) > 30 * number
+            assert databases.consistent(copy) > 10 * number
         assert check.check_live(writer.path, level="quick", scratch=target.parent).ok
-    assert databases.consistent(writer.path) == writer.commits
+    assert databases.consistent(writer.path) == first.commits + writer.commits
 
 
 def test_the_writer_goes_on_while_a_wal_database_is_copied(home: Path, target: Path) -> None:
@@ -343,3 +346,56 @@ def test_a_folder_that_may_not_be_written(home: Path, target: Path) -> None:
     finally:
         home.chmod(0o700)
     assert check.check(target, level="quick").tables["orders"] == 800
+
+
+CLOSER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("INSERT INTO orders(user_id) VALUES (1)")
+print("open", flush=True)
+sys.stdin.readline()
+connection.close()
+"""
+
+
+def test_an_application_that_closes_between_look_and_open(
+    home: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The -wal that was seen is the one that is read: no new one is made in its place."""
+    source = databases.shop(home / "a.db", journal="wal")
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLOSER, source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    before = {entry.name: entry.stat().st_ino for entry in home.iterdir()}
+    begin = session._begin
+
+    def closed_first(path: str, deadline: float) -> sqlite3.Connection | None:
+        process.communicate("\n")
+        return begin(path, deadline)
+
+    monkeypatch.setattr(session, "_begin", closed_first)
+
+    def count(view: session.View) -> int:
+        return int(view.connection.execute("SELECT count(*) FROM orders").fetchone()[0])
+
+    assert session.read(str(source), str(target), 5, count) == 501
+    assert {entry.name: entry.stat().st_ino for entry in home.iterdir()} == before
+
+
+def test_a_resting_database_that_wakes_up_is_read_again(home: Path, target: Path) -> None:
+    source = databases.shop(home / "a.db", journal="wal")
+    calls: list[str] = []
+
+    def use(view: session.View) -> int:
+        calls.append(view.method.value)
+        if len(calls) == 1:
+            with databases.opened(source) as connection:
+                connection.execute("INSERT INTO orders(user_id) VALUES (1)")
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return int(view.connection.execute("SELECT count(*) FROM orders").fetchone()[0])
+
+    assert session.read(str(source), str(target), 5, use) == 501
+    assert calls[0] == "resting"
+    assert len(calls) == 2
