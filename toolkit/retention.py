@@ -144,22 +144,22 @@ def newest_first(backups: Iterable[Candidate]) -> list[Candidate]:
 def last_copies(backups: Sequence[Candidate]) -> dict[str, list[str]]:
     """Return, by id, the names of what each backup holds the last copy of.
 
-    For each database and file set these are: the newest good copy; the newest good copy that is no
-    safety set; and where no copy is good, the newest undamaged one, or else the newest. Failed and
-    unfinished backups hold nothing.
+    For each database and file set this is the newest good copy. Safety sets never count as good: they
+    hold what somebody wanted to be replaced. Where no copy is good, these are the newest undamaged one (or
+    else the newest) and the newest safety set that was verified. Failed and unfinished backups hold nothing.
     """
     last: dict[str, list[str]] = defaultdict(list)
     done = [backup for backup in newest_first(backups) if backup.status not in ("failed", "creating")]
     for holding in sorted({holding for backup in done for holding in backup.holdings}):
         copies = [backup for backup in done if holding in backup.holdings]
-        good = [backup for backup in copies if backup.good]
-        if not good:
-            newest = next((backup for backup in copies if not backup.damaged), copies[0])
-            last[newest.id].append(f"last copy of {holding[1]} (none is good)")
+        good = [backup for backup in copies if backup.good and backup.kind is not Kind.SAFETY]
+        if good:
+            last[good[0].id].append(f"last good copy of {holding[1]}")
             continue
-        plain = [backup for backup in good if backup.kind is not Kind.SAFETY]
-        for backup_id in dict.fromkeys([good[0].id, *(backup.id for backup in plain[:1])]):
-            last[backup_id].append(f"last good copy of {holding[1]}")
+        undamaged = [backup for backup in copies if not backup.damaged]
+        verified = [backup for backup in copies if backup.good]
+        for backup_id in dict.fromkeys(backup.id for backup in (*(undamaged or copies)[:1], *verified[:1])):
+            last[backup_id].append(f"last copy of {holding[1]} (none is good)")
     return dict(last)
 
 

@@ -47,9 +47,9 @@ def test_the_newest_good_copy_of_everything_survives(backups: list[Candidate], r
     kept = {verdict.id for verdict in decide(backups, rules, NOW) if verdict.keep}
     for holding in {holding for backup in backups for holding in backup.holdings}:
         good = [backup for backup in backups if backup.good and holding in backup.holdings]
-        past = [backup for backup in good if backup.finished <= NOW]
-        plain = [backup for backup in past if backup.kind is not Kind.SAFETY]
-        for group in (good, past, plain):
+        plain = [backup for backup in good if backup.kind is not Kind.SAFETY] or good
+        past = [backup for backup in plain if backup.finished <= NOW]
+        for group in (plain, past):
             if group:
                 newest = max(backup.finished for backup in group)
                 assert {backup.id for backup in group if backup.finished == newest} & kept

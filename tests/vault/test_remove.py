@@ -68,6 +68,14 @@ def test_a_damaged_copy_is_no_other_good_copy(vault: Vault) -> None:
     assert remove.to_trash(vault, "dddddddd", now=made.NOW).tombstone is not None
 
 
+def test_a_safety_set_is_no_other_good_copy(vault: Vault) -> None:
+    made.put(vault, made.manifest("aaaaaaaa", hours_ago=50))
+    made.put(vault, made.manifest("bbbbbbbb", hours_ago=20, kind=Kind.SAFETY))
+    with pytest.raises(LastGoodCopyError):
+        remove.to_trash(vault, "aaaaaaaa", now=made.NOW)
+    assert remove.to_trash(vault, "bbbbbbbb", now=made.NOW).tombstone is not None
+
+
 def test_pinned_and_unfinished_ones_are_refused(three: Vault) -> None:
     store.update(three, "aaaaaaaa", lambda one: msgspec.structs.replace(one, pin=True))
     made.put(three, made.manifest("dddddddd", status=Status.CREATING))

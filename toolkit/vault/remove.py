@@ -16,7 +16,7 @@ import msgspec
 from toolkit import durable
 from toolkit.archive.manifest import Manifest, Status, Tombstone
 from toolkit.errors import BackupNotFoundError, LastGoodCopyError, RefusedError
-from toolkit.retention import Candidate, Kind, last_copies
+from toolkit.retention import Candidate, Kind
 from toolkit.vault import catalog, layout, sidecar, store
 from toolkit.vault.catalog import Say, say_nothing
 from toolkit.vault.layout import Vault
@@ -65,19 +65,19 @@ def present(vault: Vault, profile: str) -> tuple[Manifest, ...]:
 def lost_with(manifests: Iterable[Manifest], ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Say, by id, of which databases and file sets the last good copy would go if all of `ids` were removed.
 
-    `manifests` are those of one profile that are not removed. Where several of `ids` hold the last
-    copies together, the newest is named. Only copies of damaged originals are named too.
+    `manifests` are those of one profile that are not removed; safety sets never count as good copies.
+    Where several of `ids` hold the last copies together, the newest is named. Only copies of damaged
+    originals are named too.
     """
     everything = [candidate(manifest) for manifest in manifests]
     going = set(ids)
     leaving = [one for one in everything if one.id in going]
-    covered = {holding for one in everything if one.good and one.id not in going for holding in one.holdings}
+    good = [one for one in everything if one.good and one.kind is not Kind.SAFETY]
+    covered = {holding for one in good if one.id not in going for holding in one.holdings}
     lost: dict[str, tuple[str, ...]] = {}
-    for one_id, words in last_copies([one for one in leaving if one.good]).items():
-        mine = next(one for one in leaving if one.id == one_id)
-        names = sorted(name for kind, name in mine.holdings - covered if f"last good copy of {name}" in words)
-        if names:
-            lost[one_id] = tuple(f"last good copy of {name}" for name in names)
+    for holding in sorted({holding for one in good for holding in one.holdings} - covered):
+        newest = max((one for one in good if holding in one.holdings), key=lambda one: (one.finished, one.id))
+        lost[newest.id] = (*lost.get(newest.id, ()), f"last good copy of {holding[1]}")
     for one in leaving:
         if one.only_damaged_copy:
             lost[one.id] = (*lost.get(one.id, ()), "only copy of a damaged original")
