@@ -160,12 +160,16 @@ class Tombstone(msgspec.Struct, frozen=True):
 
 
 class UndoRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """For safety backups: the operation it was made before, its job, and the backup that was put in place."""
+    """For safety backups: the operation it was made before, its job, the backup that was put in place, and where.
+
+    `finished` is when the operation was done, `undone` when it was taken back.
+    """
 
     operation: str
     job: str = ""
     backup: str = ""
     target: str = ""
+    finished: datetime | None = None
     undone: datetime | None = None
 
 

@@ -9,6 +9,7 @@ import click
 from toolkit.display import display
 from toolkit.errors import NotConfirmedError
 from toolkit.operations.plan import Plan
+from toolkit.operations.restore_plan import ClashRow
 
 
 def has_terminal() -> bool:
@@ -44,3 +45,22 @@ def _hint(plan: Plan) -> str:
     return "look at the plan with --dry-run, then give --yes" + (
         f" or --confirm {plan.confirm_word}" if plan.confirm_word else ""
     )
+
+
+_CLASH_KEYS = {"r": "replace", "s": "skip", "n": "rename", "w": "newer"}
+
+
+def ask_clash(row: ClashRow, of_its_kind: int) -> tuple[str, bool]:
+    """Ask what becomes of one clash; return the choice and whether it counts for all of the same kind."""
+    click.echo(f"{display(row.path)}: {row.kind} at the target", err=True)
+    text = "  [r]eplace, [s]kip, re[n]ame, ne[w]er"
+    if of_its_kind > 1:
+        text += f" (a capital letter: for all {of_its_kind} of this kind)"
+    while True:
+        answer = click.prompt(text, default="", show_default=False, err=True).strip()
+        choice = _CLASH_KEYS.get(answer.lower()[:1])
+        if choice == "newer":
+            choice = "skip" if row.kind == "newer" else "replace"
+        if choice is not None:
+            return choice, answer[:1].isupper()
+        click.echo("  one of r, s, n, w; ctrl+c leaves everything as it is", err=True)

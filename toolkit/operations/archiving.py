@@ -40,6 +40,14 @@ def archive_spec(profile: Profile, *, form: str | None, level: int | None, split
     return ArchiveSpec(chosen, own_level if level is None else level, split or wanted.split)
 
 
+def safety_spec(profile: Profile) -> ArchiveSpec:
+    """Return how safety backups are written: fast, and encrypted where the profile's archives are."""
+    wanted = profile.archive.encrypt
+    if wanted is not None and wanted.passphrase is not None:
+        return ArchiveSpec("7z", 1, None, wanted.passphrase.resolve())
+    return ArchiveSpec("tar.zst", 1)
+
+
 def passphrase_for(session: Session, manifest: Manifest) -> str | None:
     """Return the passphrase of an encrypted backup from its profile; raises `PassphraseError` when none is known."""
     if not manifest.encrypted:

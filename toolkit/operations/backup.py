@@ -13,13 +13,13 @@ import msgspec
 from toolkit.archive.manifest import DatabaseRecord, Evidence, LeftOut, Manifest, Status
 from toolkit.errors import CancelledError, LifeboatError, SourceMissingError
 from toolkit.jobs.context import Job
-from toolkit.operations import prune, writing
-from toolkit.operations.archiving import archive_spec, stored
+from toolkit.operations import prune, recovery, writing
+from toolkit.operations.archiving import archive_spec
 from toolkit.operations.health import refresh_health
 from toolkit.operations.report import Ending, Report, notice, worst
 from toolkit.operations.session import Session
 from toolkit.operations.survey import Survey, survey
-from toolkit.operations.verify import check_archive
+from toolkit.operations.verify import read_back
 from toolkit.profile.model import Profile
 from toolkit.retention import Kind, Scope
 
@@ -135,7 +135,7 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
     with session.hold(profile.name, "backup", job):
         found = _look(session, profile, request, job)
         _require_something(profile, found)
-        session.recover(profile.name, job)
+        recovery.settle(session, profile.name, job)
         made = writing.make(
             session,
             profile,
@@ -157,26 +157,6 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
         if request.prune and ending is Ending.DONE:
             report.removed.extend(prune.after_backup(session, profile, request.rules, report))
     return ending
-
-
-class ReadBack(msgspec.Struct, frozen=True):
-    """The manifest with the evidence of the read-back, and the seconds that took."""
-
-    manifest: Manifest
-    seconds: float
-
-
-def read_back(session: Session, manifest: Manifest, job: Job) -> ReadBack:
-    """Read the archive of a new backup back, compare every digest, and keep the evidence."""
-    job.step("read-back", "Reading the archive back")
-    result = check_archive(stored(session, session.vault, manifest), job)
-    evidence = Evidence(
-        "written" if result.errors else "verified", session.now(), job.id, damage=tuple(result.errors[:20])
-    )
-    from toolkit.vault import store
-
-    kept = store.update(session.vault, manifest.id, lambda old: msgspec.structs.replace(old, evidence=evidence))
-    return ReadBack(kept, result.seconds)
 
 
 def _require_something(profile: Profile, found: Survey) -> None:

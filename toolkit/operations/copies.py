@@ -158,7 +158,7 @@ class Copies:
             target = folder / f"export.{form}"
             from toolkit.sqlite import export
 
-            export.export(staged, target, form)
+            export.export(staged, target, form.value)
             pieces = sorted(target.iterdir()) if target.is_dir() else [target]
             made.extend(
                 (piece, f"{database.path}.{form}/{piece.name}" if target.is_dir() else f"{database.path}.{form}")

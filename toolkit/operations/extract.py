@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from toolkit.archive.member import Member, fill_holes
 from toolkit.archive.names import UNLIMITED
 from toolkit.archive.reader import FILE_LIST, MANIFEST
@@ -22,7 +24,7 @@ OWN_MEMBERS = frozenset({b"RESTORE.txt", FILE_LIST, MANIFEST})
 
 Place = tuple[Stage, str]
 Choose = Callable[[FileEntry], Place | None]
-"""Says where an entry goes (the stage and the target's path), or None to leave it."""
+"""Says where an entry goes (the stage and the target's path), or None to leave it; asked once for each, in order."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class _Filler:
         self._job = job
         self._progress = job.progress(total=total)
         self._linked: dict[str, list[tuple[FileEntry, Place]]] = {}
+        self._firsts: dict[str, Place] = {}
         self.filled = Filled()
 
     def run(self) -> Filled:
@@ -108,7 +111,7 @@ class _Filler:
     def _linked_to_staged(self, entry: FileEntry, place: Place) -> bool:
         """Stage the link when its first name was staged by the same stage; say whether that was so."""
         stage, path = place
-        first = self._choose(_first_of(entry))
+        first = self._firsts.get(entry.link_to)
         if first is None or first[0] is not stage:
             return False
         try:
@@ -123,6 +126,8 @@ class _Filler:
         if digest != entry.digest:
             stage.staged(path).unlink()
             raise ArchiveDamagedError("its content in the archive is not what was backed up", subject=path)
+        if entry.link_group:
+            self._firsts[entry.path] = place
         self.filled.files += 1
         self.filled.bytes += entry.size
 
@@ -143,20 +148,12 @@ class _Filler:
                 continue
             (named, place), *rest = links
             with contextlib.suppress(LifeboatError):
-                import msgspec
-
                 self._file(member, msgspec.structs.replace(named, digest=entry.digest, holes=entry.holes), place)
             for other, (stage, path) in rest:
                 stage.hardlink(other, path, place[1])
                 self.filled.files += 1
             if not waiting:
                 return
-
-
-def _first_of(entry: FileEntry) -> FileEntry:
-    import msgspec
-
-    return msgspec.structs.replace(entry, path=entry.link_to, link_to="")
 
 
 def data_of(member: Member, entry: FileEntry) -> Iterable[bytes | memoryview]:

@@ -117,10 +117,10 @@ class Session:
                 )
             yield
 
-    def recover(self, name: str, job: Job) -> None:
-        """Finish or take back what a run of the profile `name` that is gone left half done; hold its lock for this.
+    def recover(self, name: str, job: Job) -> list[str]:
+        """Settle what a run of the profile `name` that is gone left in the vault; returns what was done, in words.
 
-        Since the lock is held, no job of the profile but our own can be alive.
+        The profile's lock is held, so no job of the profile but our own can be alive.
         """
         done = recover.recover(
             self.vault,
@@ -134,6 +134,7 @@ class Session:
             job.log("info", "recovered", action)
         for unreadable in done.unreadable:
             job.log("warning", "unreadable", unreadable)
+        return list(done.actions)
 
 
 def open_session(

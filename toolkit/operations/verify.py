@@ -74,6 +74,24 @@ def check_archive(backup: StoredBackup, job: Job) -> VerifyReport:
     )
 
 
+class ReadBack(msgspec.Struct, frozen=True):
+    """The manifest with the evidence of the read-back, and the seconds that took."""
+
+    manifest: Manifest
+    seconds: float
+
+
+def read_back(session: Session, manifest: Manifest, job: Job) -> ReadBack:
+    """Read the archive of a new backup back, compare every digest, and keep the evidence."""
+    job.step("read-back", "Reading the archive back")
+    result = check_archive(stored(session, session.vault, manifest), job)
+    evidence = Evidence(
+        "written" if result.errors else "verified", session.now(), job.id, damage=tuple(result.errors[:20])
+    )
+    kept = store.update(session.vault, manifest.id, lambda old: msgspec.structs.replace(old, evidence=evidence))
+    return ReadBack(kept, result.seconds)
+
+
 def run(session: Session, request: VerifyRequest, job: Job) -> VerifyJobReport:
     """Prove each backup of `request`; a damaged one never stops the others. Keeps the evidence in the manifests."""
     report = VerifyJobReport()

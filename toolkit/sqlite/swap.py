@@ -292,11 +292,12 @@ def _sweep(journal: Path) -> None:
                 durable.remove(journal.parent / name)
 
 
-def recover(journal: Path) -> Recovery:
+def recover(journal: Path, *, keep_staged: bool = False) -> Recovery:
     """Finish or take back the swap that `journal` tells of; may be stopped and run again at any moment.
 
     `finished`: the new database has its name (what it replaced is kept or removed as was asked). `taken-back`:
-    the old one has, the staged files and the journal are gone. `nothing`: there is no journal. When somebody
+    the old one has, the journal is gone, and so are the staged files unless `keep_staged` (the caller puts them
+    again). `nothing`: there is no journal. When somebody
     put another file in the barrier's place, that stays, and the old files stay under their hidden names.
     Raises `FormatError`, `StorageError`.
     """
@@ -312,8 +313,9 @@ def recover(journal: Path) -> Recovery:
         if plan.state == "begun":
             _take_back(plan)
             _write(journal, replace(plan, state="taken-back"))
-        for path in plan.staged.values():
-            durable.remove(Path(path))
+        if not keep_staged:
+            for path in plan.staged.values():
+                durable.remove(Path(path))
         durable.remove(journal)
     return "taken-back"
 

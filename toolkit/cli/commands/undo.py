@@ -1,0 +1,51 @@
+"""`lifeboat undo`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.options import confirm_option, dry_run_option, yes_option
+from toolkit.cli.run import work
+from toolkit.cli.settings import Command, settings
+
+if TYPE_CHECKING:
+    from toolkit.jobs.context import Job
+    from toolkit.operations.restore import RestoreReport
+    from toolkit.operations.session import Session
+
+
+@click.command(
+    "undo",
+    cls=Command,
+    examples=("lifeboat undo", "lifeboat undo shop --dry-run", "lifeboat undo shop --yes"),
+    exits=(ExitCode.FAILED, ExitCode.INCOMPLETE, ExitCode.REFUSED, ExitCode.NOTHING, ExitCode.LOCKED, ExitCode.SPACE),
+)
+@click.argument("what", required=False, metavar="[PROFILE|BACKUP]")
+@dry_run_option
+@yes_option
+@confirm_option
+def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | None) -> None:
+    """Put back what the last restore or delete replaced.
+
+    What is replaced now is kept again, so that undo can be undone. Writes made since are named first.
+    """
+    from toolkit.cli.render.restore import restore_text
+
+    def body(session: Session, job: Job) -> RestoreReport:
+        from toolkit.cli import prompts
+        from toolkit.cli.render.restore import show_undo
+        from toolkit.operations import restore, undo
+
+        found, made = undo.make_plan_for(session, what, job)
+        if dry_run:
+            return restore.RestoreReport(plan=found.plan, warnings=list(found.warnings), target="undo")
+        given = settings()
+        if not (yes or given.quiet or given.json or given.events):
+            show_undo(found)
+        prompts.confirm(found.plan, yes=yes, word=confirm)
+        return undo.apply(session, found, made, job)
+
+    work("undo", [what] if what else [], body, restore_text)

@@ -1,0 +1,92 @@
+"""The plan of a restore before it, and what it did after it."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit.display import display
+from toolkit.operations.plan import Plan
+from toolkit.operations.restore import RestoreReport
+from toolkit.operations.restore_plan import RestorePlan
+from toolkit.operations.undo import UndoPlan
+from toolkit.wording import count_text, size_text
+
+MOST_ROWS = 20
+
+
+def show_plan(made: RestorePlan) -> None:
+    """Print the plan of a restore on stderr, before the question."""
+    for line in plan_lines(made.plan):
+        click.echo(line, err=True)
+    for row in made.clashes[:MOST_ROWS]:
+        choice = row.choice.value if row.choice is not None else "undecided"
+        click.echo(f"  {choice:9}  {row.kind:10}  {display(row.path)}", err=True)
+    if len(made.clashes) > MOST_ROWS:
+        click.echo(f"  … and {len(made.clashes) - MOST_ROWS} more", err=True)
+    for database in made.databases:
+        if database.used_by:
+            click.echo(f"  in use  {display(database.path)}: {display(', '.join(database.used_by))}", err=True)
+
+
+def show_undo(undo: UndoPlan) -> None:
+    """Print the plan of an undo on stderr, before the question."""
+    for line in plan_lines(undo.plan):
+        click.echo(line, err=True)
+    for warning in undo.warnings[:MOST_ROWS]:
+        click.echo(
+            f"  {click.style('warning:', fg='yellow')} {warning.message}: {display(warning.subject or '')}", err=True
+        )
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Return the plan as lines: targets, steps, what is lost and kept, space, the command that equals it."""
+    lines = [click.style(f"{plan.op} {plan.digest}", bold=True)]
+    lines += [f"  target   {display(target)}" for target in plan.targets[:MOST_ROWS]]
+    for step in plan.steps:
+        size = f"  {size_text(step.writes_bytes)}" if step.writes_bytes else ""
+        lines.append(f"  {step.n}. {display(step.title)}{size}{'  (offline)' if step.offline else ''}")
+    clashes = plan.clashes
+    if clashes.same or clashes.missing or clashes.differ:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(clashes.by_kind.items()))
+        lines.append(
+            f"  names    {clashes.missing} missing, {clashes.same} the same,"
+            f" {clashes.differ} that differ{f' ({kinds})' if kinds else ''}"
+        )
+    if plan.loses.text:
+        lines.append(f"  loses    {display(plan.loses.text)}")
+    if plan.keeps:
+        lines.append(f"  keeps    {plan.keeps}")
+    if plan.needs.free:
+        lines.append(f"  space    {size_text(plan.needs.free)} needed, {size_text(plan.needs.have)} free")
+    lines.append(f"  same as  {display(plan.cli)}")
+    return lines
+
+
+def restore_text(report: RestoreReport) -> list[str]:
+    """Return what a restore or an undo did, or its plan after a dry run."""
+    if report.plan is not None:
+        lines = plan_lines(report.plan)
+        for row in report.clashes[:MOST_ROWS]:
+            choice = row.choice.value if row.choice is not None else "undecided"
+            lines.append(f"  {choice:9}  {row.kind:10}  {display(row.path)}")
+        return lines
+    lines = [
+        ", ".join(
+            [
+                f"restored {count_text(report.restored, 'item')}",
+                f"{report.same} the same",
+                f"{report.skipped} skipped",
+                f"{len(report.renamed)} renamed",
+                f"{len(report.failed)} failed",
+                *([f"{report.removed} removed"] if report.removed else []),
+            ]
+        )
+    ]
+    for database in report.databases:
+        rows = sum(count or 0 for count in database.tables.values())
+        lines.append(
+            f"  {display(database.name)}: {count_text(len(database.tables), 'table')}, {count_text(rows, 'row')};"
+            f" {database.checked}"
+        )
+    lines += [f"  {display(item.path)} is now {display(item.to)}" for item in report.renamed[:MOST_ROWS]]
+    return lines

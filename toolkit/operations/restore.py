@@ -1,0 +1,386 @@
+"""Restore: stage and check everything first, keep what is there, then give all of it its names.
+
+Until the journal says `commit` nothing at the target has changed and every failure discards what was
+staged. From then on the restore only goes forward, in this run or in the next (`recovery`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from toolkit import durable
+from toolkit.archive.manifest import DatabaseRecord
+from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
+from toolkit.filelist import FileEntry, Section
+from toolkit.jobs.context import Job
+from toolkit.operations import recovery, restore_journal, safety
+from toolkit.operations.extract import FailedItem, Filled, Place, fill
+from toolkit.operations.placing import place
+from toolkit.operations.plan import Plan
+from toolkit.operations.report import Ending, Report
+from toolkit.operations.restore_journal import RestoreJournal, SwapRecord
+from toolkit.operations.restore_plan import (
+    SIDECARS,
+    Action,
+    Chooser,
+    ClashRow,
+    OnConflict,
+    RestorePlan,
+    RestoreRequest,
+    database_records,
+    make_plan,
+    needs_safety,
+)
+from toolkit.operations.services import Command, active, stopped, systemd_unit
+from toolkit.operations.session import Session
+from toolkit.operations.verify import compare_database
+from toolkit.sqlite import swap
+from toolkit.sqlite.check import check
+from toolkit.tree.place import Stage
+
+
+class RenamedItem(msgspec.Struct, frozen=True):
+    """A file that got a name beside the one that was taken."""
+
+    path: str
+    to: str
+
+
+class RestoredDatabase(msgspec.Struct, frozen=True, kw_only=True):
+    """A database that was restored and what proves it."""
+
+    name: str
+    path: str
+    tables: dict[str, int | None] = {}
+    digest: str = ""
+    checked: str = ""
+
+
+class RestoreReport(Report, kw_only=True):
+    """The report of `restore` and `undo`. `restored` and `skipped` count; `safety` is the id of the safety backup."""
+
+    restored: int = 0
+    skipped: int = 0
+    same: int = 0
+    renamed: list[RenamedItem] = msgspec.field(default_factory=list)
+    failed: list[FailedItem] = msgspec.field(default_factory=list)
+    databases: list[RestoredDatabase] = msgspec.field(default_factory=list)
+    removed: int = 0
+    safety: str | None = None
+    backup: str = ""
+    target: str = ""
+    plan: Plan | None = None
+    clashes: list[ClashRow] = msgspec.field(default_factory=list)
+
+
+def dry_run(made: RestorePlan) -> RestoreReport:
+    """Return the report of a plan that is only shown."""
+    return RestoreReport(
+        plan=made.plan,
+        clashes=made.clashes,
+        backup=made.request.backup.manifest.id,
+        target=str(made.request.to or "in place"),
+    )
+
+
+@dataclass
+class _Run:
+    """One restore on its way; the fields that the journal also knows are there."""
+
+    session: Session
+    made: RestorePlan
+    job: Job
+    report: RestoreReport
+    journal: RestoreJournal
+    stages: dict[str, Stage] = field(default_factory=dict)
+    databases: dict[str, Stage] = field(default_factory=dict)
+
+    @property
+    def request(self) -> RestoreRequest:
+        return self.made.request
+
+    @property
+    def journal_path(self) -> Path:
+        return restore_journal.path_of(self.session.state, self.job.id)
+
+    def keep(self, **changes: object) -> None:
+        """Change the journal, durably."""
+        self.journal = msgspec.structs.replace(self.journal, **changes)
+        restore_journal.write(self.journal_path, self.journal)
+
+    def side_journal(self, word: str) -> Path:
+        """Return the path of a further journal of this restore, which belongs to a stage or a swap."""
+        return self.journal_path.with_suffix(f".{word}")
+
+
+def apply(
+    session: Session,
+    made: RestorePlan,
+    job: Job,
+    *,
+    operation: str = "restore",
+    remove: Path | None = None,
+) -> RestoreReport:
+    """Do what the plan says. `remove` is the list of paths that an undo takes away again.
+
+    Raises, with nothing changed: `UndecidedError`, `OutdatedPlanError`, `TargetInUseError`, `SpaceError`,
+    `DatabaseDamagedError`, `ArchiveDamagedError`, `UnsafeArchiveError`, `ServiceError`, `CancelledError`. After the
+    point of no return a failure leaves the journal, and the next run or `lifeboat jobs recover` finishes it.
+    """
+    if made.undecided:
+        raise UndecidedError(
+            f"{len(made.undecided)} clashes are undecided",
+            subject=made.undecided[0].path,
+            hint="decide with --on-conflict replace|skip|rename|newer, or keep choices in a --plan file",
+        )
+    manifest = made.request.backup.manifest
+    report = RestoreReport(backup=manifest.id, target=str(made.request.to or "in place"))
+    keys = tuple(os.path.realpath(row.path) for row in made.databases) + tuple(made.roots)
+    with session.hold(manifest.profile, operation, job), session.hold_keys(keys, f"{operation} of {manifest.id}", job):
+        recovery.settle(session, manifest.profile, job)
+        fresh = make_plan(
+            session, msgspec.structs.replace(made.request, decisions=_decisions(made)), job, empty_ok=remove is not None
+        )
+        made.plan.require(fresh.plan)
+        run = _Run(session, made, job, report, _begin(session, made, job))
+        try:
+            _prepare(run)
+            _act(run, operation, remove)
+        except BaseException:
+            if run.journal.phase == "staging":
+                _take_back(run)
+            raise
+        finally:
+            for stage in (*run.stages.values(), *run.databases.values()):
+                stage.close()
+    _finish(run)
+    return report
+
+
+def _decisions(made: RestorePlan) -> dict[str, OnConflict]:
+    return {row.path: row.choice for row in made.clashes if row.choice is not None}
+
+
+def _begin(session: Session, made: RestorePlan, job: Job) -> RestoreJournal:
+    manifest = made.request.backup.manifest
+    return RestoreJournal(job=job.id, profile=manifest.profile, vault=str(session.vault_path), backup=manifest.id)
+
+
+def _prepare(run: _Run) -> None:
+    """Stage everything beside its target and check it; nothing at the target changes."""
+    job, request = run.job, run.request
+    run.keep()
+    job.step("stage", "Restoring beside the target, comparing every digest")
+    filled = fill(request.backup, _Placer(run), job, total=run.made.bytes)
+    run.report.restored = filled.files + filled.others
+    run.report.failed.extend(filled.failed)
+    _refuse_missing_databases(run, filled)
+    for stage in (*run.stages.values(), *run.databases.values()):
+        stage.finish()
+    if run.made.databases:
+        job.step("check", "Checking the restored databases")
+        for record in database_records(request):
+            job.raise_if_stopped()
+            run.report.databases.append(_check(run, record))
+
+
+def _refuse_missing_databases(run: _Run, filled: Filled) -> None:
+    wanted = {row.path for row in run.made.databases}
+    for item in filled.failed:
+        if item.path in wanted:
+            raise DatabaseDamagedError(
+                f"the database cannot be restored: {item.reason}",
+                subject=item.path,
+                hint="choose another backup; nothing was changed",
+            )
+
+
+class _Placer:
+    """Says for each entry in which stage it goes, making stages as new roots come; one pass at a time."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._chooser = Chooser(run.request)
+        self._choices = _decisions(run.made)
+        self._actions = iter(run.made.actions)
+
+    def __call__(self, entry: FileEntry) -> Place | None:
+        target = self._chooser.target(entry)
+        if target is None:
+            return None
+        if entry.section is Section.DATABASES:
+            return self._database(target), target
+        root = self._chooser.root_of(entry, target)
+        action = next(self._actions)
+        choice = self._choices.get(target) if action == Action.CLASH else None
+        if choice is OnConflict.SKIP:
+            self._run.report.skipped += 1
+            return None
+        if action == Action.SAME:
+            self._run.report.same += 1
+            return None
+        if choice is OnConflict.RENAME:
+            renamed = beside(target, self._run.request.backup.manifest.id)
+            self._run.report.renamed.append(RenamedItem(target, renamed))
+            target = renamed
+        return self._stage(self._run.stages, root, "files"), target
+
+    def _database(self, target: str) -> Stage:
+        return self._stage(self._run.databases, os.path.dirname(target), "database")
+
+    def _stage(self, stages: dict[str, Stage], root: str, word: str) -> Stage:
+        if root not in stages:
+            number = len(self._run.stages) + len(self._run.databases)
+            stage = Stage(root, f"{self._run.job.id}-{number}", owners=os.geteuid() == 0)
+            stages[root] = stage
+            journal = self._run.side_journal(f"stage-{number}")
+            stage.save(journal)
+            field_name = "stages" if word == "files" else "databases"
+            self._run.keep(**{field_name: (*getattr(self._run.journal, field_name), str(journal))})
+        return stages[root]
+
+
+def beside(path: str, ident: str) -> str:
+    """Return an unused name beside `path` for a restored file: `a.png` becomes `a.restored-ID.png`."""
+    folder, name = os.path.split(path)
+    stem, dot, ending = name.rpartition(".")
+    if not stem:
+        stem, dot, ending = name, "", ""
+    for number in range(1, 10_000):
+        mark = ident if number == 1 else f"{ident}-{number}"
+        made = os.path.join(folder, f"{stem}.restored-{mark}{dot}{ending}")
+        if not os.path.lexists(made):
+            return made
+    raise UndecidedError("there are too many restored copies beside it", subject=path)
+
+
+def _check(run: _Run, record: DatabaseRecord) -> RestoredDatabase:
+    """Check the staged database before it takes the name (promise 3); raises `DatabaseDamagedError`."""
+    target = _target(run, record)
+    staged = run.databases[os.path.dirname(target)].staged(target)
+    checked = "digest"
+    if record.form == "copy" and not record.damaged:
+        errors = compare_database(staged, record, level="full")
+        if errors:
+            raise DatabaseDamagedError(
+                f"the restored database does not pass: {errors[0]}",
+                subject=target,
+                hint="choose another backup; nothing was changed",
+            )
+        checked = "digest, integrity_check, foreign_key_check, fts, row counts"
+    return RestoredDatabase(name=record.name, path=target, tables=record.tables, digest=record.digest, checked=checked)
+
+
+def _target(run: _Run, record: DatabaseRecord) -> str:
+    return next(row.path for row in run.made.databases if row.name == record.name)
+
+
+def _services(run: _Run) -> tuple[Command, ...]:
+    profile = run.session.known_profile(run.request.backup.manifest.profile)
+    if profile is None or not run.request.in_place or not run.request.services:
+        return ()
+    wanted = [
+        systemd_unit(service.unit) if service.unit else Command(service.stop[0], service.stop, service.start)
+        for service in profile.services
+    ]
+    return active(wanted)
+
+
+def _act(run: _Run, operation: str, remove: Path | None) -> None:
+    """Stop services, keep what is there, commit, and give everything its name."""
+    services = _services(run)
+    with _services_down(run, services):
+        if run.made.databases:
+            _refuse_held(run)
+        if needs_safety(run.made) or remove:
+            run.job.step("safety", "Keeping what is there now in a safety backup")
+            created = [item.to for item in run.report.renamed]
+            kept = safety.make(run.session, run.made, run.job, operation=operation, removed=remove, created=created)
+            run.keep(safety=kept)
+            run.report.safety = run.journal.safety
+        run.job.step("place", "Giving everything its name", cancel="never", undo="manual")
+        run.keep(phase="commit", swaps=tuple(_swaps(run)), remove=str(remove or ""))
+        run.report.changed = True
+        failed, removed = place(run.journal, run.job)
+        run.report.failed.extend(failed)
+        run.report.removed = removed
+        _check_placed(run)
+
+
+@contextlib.contextmanager
+def _services_down(run: _Run, services: tuple[Command, ...]) -> Iterator[None]:
+    if not services:
+        yield
+        return
+    run.job.step("stop", f"Stopping {', '.join(service.name for service in services)}")
+    run.keep(stopped=services)
+    with stopped(services, run.job, run.report):
+        yield
+
+
+def _refuse_held(run: _Run) -> None:
+    swap.refuse_if_held(
+        [row.path + suffix for row in run.made.databases for suffix in ("", *SIDECARS)],
+        accept_unseen=not run.request.in_place,
+    )
+
+
+def _swaps(run: _Run) -> Iterator[SwapRecord]:
+    for number, row in enumerate(run.made.databases):
+        stage = run.databases[os.path.dirname(row.path)]
+        staged = [str(stage.staged(row.path + suffix)) for suffix in ("", *SIDECARS)]
+        there = tuple(path for path in staged if os.path.lexists(path))
+        yield SwapRecord(staged=there, target=row.path, journal=str(run.side_journal(f"swap-{number}")))
+
+
+def _check_placed(run: _Run) -> None:
+    """Look once more at the databases under their names; a problem is a warning that names the way back."""
+    for record in database_records(run.request):
+        if record.form != "copy":
+            continue
+        target = _target(run, record)
+        try:
+            ok = not check(target, level="quick").damaged
+        except LifeboatError:
+            ok = False
+        if not ok:
+            run.report.warn(
+                "placed-damaged",
+                "the database does not pass quick_check under its name",
+                subject=target,
+                hint="lifeboat undo puts the old one back",
+            )
+            run.report.ending = Ending.DAMAGE
+
+
+def _take_back(run: _Run) -> None:
+    """Discard what was staged: the target was not touched."""
+    for stage in (*run.stages.values(), *run.databases.values()):
+        with contextlib.suppress(LifeboatError, OSError):
+            stage.discard()
+    _forget(run)
+
+
+def _forget(run: _Run) -> None:
+    for path in (*run.journal.stages, *run.journal.databases):
+        durable.remove(Path(path))
+    durable.remove(run.journal_path)
+
+
+def _finish(run: _Run) -> None:
+    """Write what undo needs to warn of later writes, and end the journal."""
+    if run.journal.safety:
+        safety.note_result(run.session, run.journal.safety)
+    _forget(run)
+    if run.report.failed and run.report.ending is Ending.DONE:
+        run.report.ending = Ending.INCOMPLETE
+    for item in run.report.failed[:1000]:
+        run.report.warn("not-restored", item.reason, subject=item.path)
+    if run.report.safety:
+        run.report.notes.append(f"what was there is kept in backup {run.report.safety}; `lifeboat undo` puts it back")

@@ -1,0 +1,413 @@
+"""What a restore would do, found out without changing anything: targets, clashes, databases, space.
+
+The walk over the file list decides for every entry where it goes; the same decisions are made again, from
+the same plan, when the archive is read.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from toolkit import durable
+from toolkit.archive.manifest import DatabaseRecord
+from toolkit.errors import BackupNotFoundError, SpaceError, UsageError
+from toolkit.filelist import FileEntry, FileType, Section
+from toolkit.jobs.context import Job
+from toolkit.operations.archiving import StoredBackup
+from toolkit.operations.extract import elsewhere, target_elsewhere
+from toolkit.operations.plan import Clashes, Loss, Needs, Plan, Step
+from toolkit.operations.session import Session
+from toolkit.sqlite.holders import holders
+from toolkit.tree.compare import Clash, ClashKind, Target, open_for_writing
+from toolkit.tree.filters import Only
+
+SIDECARS = ("-wal", "-shm", "-journal")
+IN_PLACE = frozenset({Section.FILES, Section.CONFIG, Section.LOGS})
+
+
+class OnConflict(enum.StrEnum):
+    """What becomes of a file whose content at the target is another one."""
+
+    ASK = "ask"
+    REPLACE = "replace"
+    SKIP = "skip"
+    RENAME = "rename"
+    NEWER = "newer"
+
+
+class Action(enum.IntEnum):
+    """What becomes of an entry, kept in one byte for each in the order of the list."""
+
+    SAME = 0
+    CREATE = 1
+    REPLACE = 2
+    CLASH = 3
+
+
+class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to restore and where; `to` None means in place. `decisions` are choices by target path."""
+
+    backup: StoredBackup
+    to: Path | None = None
+    only: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+    on_conflict: OnConflict = OnConflict.ASK
+    decisions: dict[str, OnConflict] = {}
+    services: bool = True
+
+    @property
+    def in_place(self) -> bool:
+        """Whether things go back to where they were."""
+        return self.to is None
+
+
+class ClashRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A name at the target that is not what the backup has; `choice` is None while nobody decided."""
+
+    path: str
+    kind: str
+    size: int = 0
+    choice: OnConflict | None = None
+
+
+class DatabaseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A database that would be put at `path`; `replaces` says whether one is there now, `used_by` who has it open."""
+
+    name: str
+    path: str
+    size: int
+    replaces: bool
+    used_by: tuple[str, ...] = ()
+
+
+@dataclass
+class RestorePlan:
+    """The plan with all that `apply` needs. `existing` are paths whose old state a safety backup must keep."""
+
+    request: RestoreRequest
+    plan: Plan
+    roots: list[str] = field(default_factory=list)
+    databases: list[DatabaseRow] = field(default_factory=list)
+    clashes: list[ClashRow] = field(default_factory=list)
+    same: int = 0
+    missing: int = 0
+    bytes: int = 0
+    replaced_bytes: int = 0
+    existing: list[str] = field(default_factory=list)
+    actions: bytearray = field(default_factory=bytearray)
+
+    @property
+    def undecided(self) -> list[ClashRow]:
+        """The clashes that nobody decided."""
+        return [row for row in self.clashes if row.choice is None]
+
+    def decide(self, decisions: dict[str, OnConflict]) -> None:
+        """Take `decisions` by path for clashes that are undecided."""
+        self.clashes = [
+            msgspec.structs.replace(row, choice=decisions[row.path]) if row.path in decisions else row
+            for row in self.clashes
+        ]
+
+
+class Chooser:
+    """Decides for each entry of the list whether it is restored and to which path; one instance for one pass."""
+
+    def __init__(self, request: RestoreRequest) -> None:
+        self._request = request
+        self._only = Only(request.only)
+        self._wanted = _wanted_databases(request)
+        self._root = ""
+
+    def target(self, entry: FileEntry) -> str | None:
+        """Return the path where `entry` goes, or None when it is not wanted."""
+        if entry.section is Section.DATABASES:
+            wanted = any(entry.path in (path, *(path + suffix for suffix in SIDECARS)) for path in self._wanted)
+            if not wanted:
+                return None
+        elif not self._picks(entry):
+            return None
+        return entry.path if self._request.to is None else target_elsewhere(self._request.to, entry)
+
+    def root_of(self, entry: FileEntry, target: str) -> str:
+        """Return the folder that the target of `entry` lies in and is trusted: a source's own, or `to`.
+
+        A walk names a root before what is in it, so a path outside of the last root begins a new one.
+        """
+        if self._request.to is not None:
+            return str(self._request.to)
+        if not self._root or not f"{target}/".startswith(self._root.rstrip("/") + "/"):
+            self._root = target if entry.type is FileType.DIRECTORY else os.path.dirname(target)
+        return self._root
+
+    def _picks(self, entry: FileEntry) -> bool:
+        request = self._request
+        if request.databases and not request.only:
+            return False
+        if request.to is None and entry.section not in IN_PLACE:
+            return False
+        return self._only.picks(entry.path, directory=entry.type is FileType.DIRECTORY)
+
+
+def _wanted_databases(request: RestoreRequest) -> tuple[str, ...]:
+    records = request.backup.manifest.databases
+    if request.databases:
+        chosen = []
+        for word in request.databases:
+            found = [record for record in records if word in (record.name, record.path, Path(record.path).name)]
+            if not found:
+                names = ", ".join(record.name for record in records) or "none"
+                raise BackupNotFoundError("the backup has no such database", subject=word, hint=f"it has: {names}")
+            if len(found) > 1:
+                raise UsageError(
+                    "several databases have this name", subject=word, hint=", ".join(record.path for record in found)
+                )
+            chosen.append(found[0].path)
+        return tuple(chosen)
+    if request.only:
+        only = Only(request.only)
+        return tuple(record.path for record in records if only.picks(record.path))
+    return tuple(record.path for record in records)
+
+
+def database_records(request: RestoreRequest) -> list[DatabaseRecord]:
+    """Return the records of the databases that `request` restores."""
+    wanted = set(_wanted_databases(request))
+    return [record for record in request.backup.manifest.databases if record.path in wanted]
+
+
+def make_plan(session: Session, request: RestoreRequest, job: Job, *, empty_ok: bool = False) -> RestorePlan:
+    """Find out what the restore would do; nothing is changed.
+
+    Raises `BackupNotFoundError` for names that are not in the backup, and for a choice that picks nothing
+    unless `empty_ok`; `SpaceError` with the bytes needed, and what reading the file list raises.
+    """
+    job.step("plan", "Comparing the backup with the target")
+    made = RestorePlan(request, Plan(op="restore", targets=(), steps=()))
+    seen = hashlib.sha256()
+    targets = _Targets()
+    for entry, target, root in wanted_entries(request):
+        job.raise_if_stopped()
+        if root not in made.roots:
+            made.roots.append(root)
+        made.actions.append(_consider(made, entry, target, targets.of(root).clash(entry, target), seen))
+    state = [f"files|{seen.hexdigest()}"]
+    for record in database_records(request):
+        state.extend(_consider_database(session, made, record))
+    if not made.databases and not made.roots and not empty_ok:
+        raise BackupNotFoundError(
+            "nothing in the backup is picked", subject=request.backup.manifest.id, hint="look with: lifeboat show"
+        )
+    made.plan = _compose(session, made, tuple(state))
+    return made
+
+
+def wanted_entries(request: RestoreRequest) -> Iterator[tuple[FileEntry, str, str]]:
+    """Yield (entry, target, root) of every file, folder and link that is wanted; databases come apart."""
+    chooser = Chooser(request)
+    for entry in request.backup.entries():
+        target = chooser.target(entry)
+        if target is not None and entry.section is not Section.DATABASES:
+            yield entry, target, chooser.root_of(entry, target)
+
+
+class _Targets:
+    """The last target folder, kept because entries come in order."""
+
+    def __init__(self) -> None:
+        self.root = ""
+        self.target = Target("/")
+        self.busy = open_for_writing()
+
+    def of(self, root: str) -> Target:
+        if root != self.root:
+            self.root, self.target = root, Target(root, busy=self.busy)
+        return self.target
+
+
+def _consider(made: RestorePlan, entry: FileEntry, target: str, clash: Clash, seen: hashlib._Hash) -> Action:
+    """Enter one entry into the plan and return what becomes of it."""
+    if clash.kind is not ClashKind.SAME:
+        seen.update(f"{target}|{clash.kind}|{clash.size}|{clash.mtime_ns}\n".encode(errors="surrogateescape"))
+    if clash.kind is ClashKind.MISSING:
+        made.missing += 1
+        made.bytes += entry.data_size
+        return Action.CREATE
+    if clash.kind is ClashKind.SAME:
+        made.same += 1
+        if clash.attributes or _same_attributes(entry, target):
+            return Action.SAME
+        made.existing.append(target)
+        made.bytes += entry.data_size
+        return Action.REPLACE
+    choice = made.request.decisions.get(target) or _by_policy(made.request.on_conflict, clash)
+    made.clashes.append(ClashRow(path=target, kind=clash.kind.value, size=clash.size, choice=choice))
+    made.bytes += entry.data_size
+    made.replaced_bytes += clash.size
+    made.existing.append(target)
+    return Action.CLASH
+
+
+def _same_attributes(entry: FileEntry, target: str) -> bool:
+    """Say whether mode and owner are as in the backup; a time alone is no reason to write."""
+    status = os.lstat(target)
+    mode = entry.type is FileType.SYMLINK or status.st_mode & 0o7777 == entry.mode
+    return mode and (os.geteuid() != 0 or (status.st_uid, status.st_gid) == (entry.uid, entry.gid))
+
+
+def _by_policy(policy: OnConflict, clash: Clash) -> OnConflict | None:
+    if policy is OnConflict.ASK:
+        return None
+    if policy is OnConflict.NEWER:
+        return OnConflict.SKIP if clash.kind is ClashKind.NEWER else OnConflict.REPLACE
+    return policy
+
+
+def _consider_database(session: Session, made: RestorePlan, record: DatabaseRecord) -> list[str]:
+    request = made.request
+    path = record.path if request.to is None else elsewhere(request.to, record.path)
+    files = [path + suffix for suffix in ("", *SIDECARS)]
+    there = [one for one in files if os.path.lexists(one)]
+    used = holders(there).found if there else ()
+    row = DatabaseRow(
+        name=record.name,
+        path=path,
+        size=record.size,
+        replaces=bool(there),
+        used_by=tuple(sorted({f"{holder.command} ({holder.pid})" for holder in used})),
+    )
+    made.databases.append(row)
+    made.bytes += record.size
+    made.replaced_bytes += sum(os.lstat(one).st_size for one in there)
+    # What runs until its services are stopped goes on writing: only the file itself must be the same then.
+    live = bool(used) or bool(services_of(session, request))
+    return [_state(one, live=live) for one in files]
+
+
+def _state(path: str, *, live: bool) -> str:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return f"{path}|absent" if not live else f"{path}|live"
+    if live:
+        return f"{path}|live"
+    return f"{path}|{status.st_ino}|{status.st_size}|{status.st_mtime_ns}"
+
+
+def services_of(session: Session, request: RestoreRequest) -> tuple[str, ...]:
+    """Return the names of the services that an in-place restore of databases stops."""
+    profile = session.known_profile(request.backup.manifest.profile)
+    if profile is None or not request.in_place or not request.services:
+        return ()
+    return tuple(service.unit or " ".join(service.stop) for service in profile.services)
+
+
+def _compose(session: Session, made: RestorePlan, state: tuple[str, ...]) -> Plan:
+    request, manifest = made.request, made.request.backup.manifest
+    replaced = [row for row in made.databases if row.replaces]
+    steps = list(_steps(session, made, replaced))
+    needs = _require_space(session, made, replaced)
+    by_kind: dict[str, int] = {}
+    for row in made.clashes:
+        by_kind[row.kind] = by_kind.get(row.kind, 0) + 1
+    since = manifest.started.isoformat(timespec="seconds")
+    plan = Plan(
+        op="restore",
+        targets=(*made.roots, *(row.path for row in made.databases)),
+        steps=tuple(steps),
+        loses=Loss(text=f"what was written since {since}", since=since) if replaced or made.clashes else Loss(),
+        keeps="what is replaced goes into a safety backup first; `lifeboat undo` puts it back"
+        if needs_safety(made)
+        else "",
+        needs=needs,
+        clashes=Clashes(same=made.same, missing=made.missing, differ=len(made.clashes), by_kind=by_kind),
+        confirm="word" if replaced and request.in_place else "key" if request.in_place or made.clashes else "none",
+        confirm_word=manifest.profile if replaced and request.in_place else "",
+        cli=_command(request),
+        state=state,
+    )
+    return plan.sealed()
+
+
+def needs_safety(made: RestorePlan) -> bool:
+    """Say whether a safety backup comes first: always in place, elsewhere when something is replaced."""
+    return made.request.in_place or bool(made.existing) or any(row.replaces for row in made.databases)
+
+
+def _steps(session: Session, made: RestorePlan, replaced: list[DatabaseRow]) -> Iterator[Step]:
+    names: list[tuple[str, str]] = [("stage", "restore to a hidden folder beside the target, compare every digest")]
+    if made.databases:
+        names.append(("check", "check the restored databases and compare them with the manifest"))
+    services = services_of(session, made.request)
+    if services:
+        names.append(("stop", f"stop {', '.join(services)}"))
+    if needs_safety(made):
+        names.append(("safety", "keep what is there now in a safety backup"))
+    names.append(("place", "give everything its name"))
+    if services:
+        names.append(("start", f"start {', '.join(services)}"))
+    offline = False
+    for number, (name, title) in enumerate(names, 1):
+        offline = offline or name == "stop"
+        yield Step(
+            n=number,
+            name=name,
+            title=title,
+            writes_bytes={"stage": made.bytes, "safety": made.replaced_bytes}.get(name, 0),
+            deletes=len(replaced) if name == "place" else 0,
+            offline=offline and name != "start",
+            cancel="never" if name == "place" else "now",
+            undo="manual" if name == "place" else "auto",
+        )
+
+
+def _require_space(session: Session, made: RestorePlan, replaced: list[DatabaseRow]) -> Needs:
+    """Return the bytes needed at the target and there; raises `SpaceError` when they do not fit."""
+    del replaced
+    by_device: dict[int, tuple[str, int]] = {}
+    targets = [*made.roots, *(row.path for row in made.databases)]
+    for target in targets[:1]:
+        device = os.stat(_existing(target)).st_dev
+        by_device[device] = (target, made.bytes)
+    vault = session.vault_path
+    for target, needed in by_device.values():
+        durable.require_space(Path(target), needed)
+    if needs_safety(made) and made.replaced_bytes:
+        free = durable.free_bytes(vault)
+        if made.replaced_bytes // 2 > free:
+            raise SpaceError(
+                f"too little space for the safety backup: up to {made.replaced_bytes:,} bytes needed, {free:,} free",
+                subject=vault,
+                hint="free some space, or use another vault with --vault",
+                needed=made.replaced_bytes,
+                free=free,
+            )
+    place = Path(targets[0]) if targets else vault
+    return Needs(free=made.bytes, have=durable.free_bytes(place))
+
+
+def _existing(path: str) -> str:
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _command(request: RestoreRequest) -> str:
+    import shlex
+
+    words = ["lifeboat", "restore", request.backup.manifest.id]
+    if request.to is not None:
+        words += ["--to", str(request.to)]
+    for name in request.databases:
+        words += ["--database", name]
+    for glob in request.only:
+        words += ["--only", glob]
+    if request.on_conflict is not OnConflict.ASK:
+        words += ["--on-conflict", request.on_conflict.value]
+    return shlex.join(words)

@@ -1,0 +1,211 @@
+"""The safety backup: what a restore is about to replace, kept first, and what undo needs to know.
+
+It is an ordinary backup of kind `safety`. Databases are taken bit for bit with their sidecars. Beside it lies
+`STEM.undo.jsonl`: the paths that were not there before, one JSON line each, which undo removes again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from toolkit import durable
+from toolkit.archive.manifest import Manifest, Source, UndoRecord
+from toolkit.errors import ArchiveDamagedError, StorageError
+from toolkit.filelist import Item, Section, decode_name, encode_name
+from toolkit.jobs.context import Job
+from toolkit.operations import writing
+from toolkit.operations.archiving import safety_spec
+from toolkit.operations.restore_plan import SIDECARS, Action, OnConflict, RestorePlan, wanted_entries
+from toolkit.operations.session import Session
+from toolkit.operations.survey import FoundDatabase, Survey, entry_of
+from toolkit.operations.verify import read_back
+from toolkit.profile.model import DatabaseSource, Profile
+from toolkit.retention import Kind, Scope
+from toolkit.tree import read
+from toolkit.tree.compare import ClashKind
+from toolkit.tree.scan import Scanner
+from toolkit.vault import layout, sidecar, store
+
+UNDO_LIST = ".undo.jsonl"
+
+
+def make(
+    session: Session,
+    made: RestorePlan,
+    job: Job,
+    *,
+    operation: str,
+    removed: Path | None = None,
+    created: Iterable[str] = (),
+) -> str:
+    """Make the safety backup of what `made` replaces (and of what the list `removed` names); return its id.
+
+    `created` are paths that come besides those which the plan found missing. It is read back before anything
+    is replaced. Raises what making a backup raises, and `StorageError` when it does not read back.
+    """
+    manifest = made.request.backup.manifest
+    profile = session.known_profile(manifest.profile) or Profile(name=manifest.profile)
+    found = _survey(made)
+    result = writing.make(
+        session,
+        profile,
+        writing.Materials(
+            survey=found,
+            spec=safety_spec(profile),
+            kind=Kind.SAFETY,
+            scope=Scope.FULL if made.roots else Scope.DATABASE,
+            note=f"before {operation} of {manifest.id}",
+            raw=True,
+            extra=lambda: _items(made, removed),
+            undo=UndoRecord(
+                operation=operation, job=job.id, backup=manifest.id, target=str(made.request.to or "in place")
+            ),
+        ),
+        job,
+    )
+    _write_undo_list(session, result.manifest, made, created)
+    verdict = read_back(session, result.manifest, job)
+    if verdict.manifest.evidence.damage:
+        raise StorageError(
+            f"the safety backup does not read back: {verdict.manifest.evidence.damage[0]}",
+            subject=session.vault_path,
+            hint="nothing was changed; check the disk of the vault",
+        )
+    return result.manifest.id
+
+
+def _survey(made: RestorePlan) -> Survey:
+    found = Survey(asked=1)
+    for row in made.databases:
+        found.sources.append(Source(Section.DATABASES, row.path))
+        if row.replaces and os.path.lexists(row.path):
+            path = Path(row.path)
+            size = sum(
+                os.path.getsize(row.path + suffix) for suffix in ("", *SIDECARS) if os.path.exists(row.path + suffix)
+            )
+            found.databases.append(
+                FoundDatabase(
+                    path=path,
+                    name=row.name,
+                    bytes=size,
+                    source=DatabaseSource(path=path),
+                    entry=entry_of(Section.DATABASES, path),
+                )
+            )
+            found.bytes += size
+    found.sources += [Source(Section.FILES, root) for root in made.roots]
+    found.bytes += made.replaced_bytes
+    return found
+
+
+def _items(made: RestorePlan, removed: Path | None) -> Iterator[Item]:
+    scanner = Scanner(lambda _left: None)
+    whole = {row.path for row in made.clashes if row.kind == ClashKind.DIRECTORY}
+    spared = {row.path for row in made.clashes if row.choice in (OnConflict.SKIP, OnConflict.RENAME)}
+    for path in [*made.existing, *(read_undo_list(removed) if removed is not None else ())]:
+        if path in spared or not os.path.lexists(path):
+            continue
+        for entry in scanner.walk(Section.FILES, path):
+            yield read.item(entry)
+            if path not in whole:
+                break
+    for row in made.databases:
+        if row.replaces and not os.path.lexists(row.path):
+            for suffix in SIDECARS:
+                if os.path.lexists(row.path + suffix):
+                    yield read.item(entry_of(Section.FILES, Path(row.path + suffix)))
+
+
+def undo_list_path(session: Session, manifest: Manifest) -> Path:
+    """Return where the list of created paths of a safety backup lies."""
+    home = sidecar.locate(session.existing_vault, manifest.id).parent
+    return home / f"{layout.stem_of(manifest)}{UNDO_LIST}"
+
+
+def _write_undo_list(session: Session, manifest: Manifest, made: RestorePlan, created: Iterable[str]) -> None:
+    path = undo_list_path(session, manifest)
+    with durable.translated(path), durable.atomic_file(path) as file:
+        for row in made.databases:
+            if not row.replaces:
+                file.write(msgspec.json.encode(encode_name(row.path)) + b"\n")
+        for (_, target, _), action in zip(wanted_entries(made.request), made.actions, strict=True):
+            if action == Action.CREATE:
+                file.write(msgspec.json.encode(encode_name(target)) + b"\n")
+        for target in created:
+            file.write(msgspec.json.encode(encode_name(target)) + b"\n")
+
+
+def read_undo_list(path: Path) -> Iterator[str]:
+    """Yield the paths of an undo list in their order; none when there is no list."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        for line in file:
+            try:
+                yield decode_name(msgspec.json.decode(line))
+            except msgspec.DecodeError as error:
+                raise ArchiveDamagedError("the list for undo cannot be read", subject=path) from error
+
+
+def remove_paths(listed: Path | None) -> int:
+    """Remove the files and links that an undo list names, then its folders where they are empty; return how many.
+
+    Doing it again after a stop goes on. No link among the folders is followed out of the way: a name whose
+    folder is a link now is left alone.
+    """
+    if listed is None:
+        return 0
+    removed, folders = 0, []
+    for path in read_undo_list(listed):
+        if os.path.realpath(os.path.dirname(path)) != os.path.dirname(path):
+            continue
+        if os.path.isdir(path) and not os.path.islink(path):
+            folders.append(path)
+            continue
+        for name in (path, *(path + suffix for suffix in SIDECARS)):
+            if os.path.lexists(name) and (name == path or _is_database_sidecar(name)):
+                with durable.translated(name):
+                    durable.on_step("unlink", name)
+                    os.unlink(name)
+                removed += 1
+    for path in reversed(folders):
+        with contextlib.suppress(OSError):
+            durable.on_step("rmdir", path)
+            os.rmdir(path)
+            removed += 1
+    return removed
+
+
+def _is_database_sidecar(name: str) -> bool:
+    """Say whether a file is a WAL, shared memory or journal of SQLite: only those go with a database that goes."""
+    if name.endswith("-shm"):
+        return True
+    with contextlib.suppress(OSError), open(name, "rb") as file:
+        head = file.read(8)
+        return head[:4] in (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83") or head == b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+    return False
+
+
+def note_result(session: Session, ident: str) -> None:
+    """Write into the safety backup when the operation was done: what is younger was written since."""
+
+    def change(manifest: Manifest) -> Manifest:
+        if manifest.undo is None:
+            return manifest
+        undo = msgspec.structs.replace(manifest.undo, finished=session.now())
+        return msgspec.structs.replace(manifest, undo=undo)
+
+    store.update(session.existing_vault, ident, change)
+
+
+def written_since(made: RestorePlan, manifest: Manifest) -> list[str]:
+    """Return the targets of an undo that were written to after the operation that it takes back."""
+    if manifest.undo is None or manifest.undo.finished is None:
+        return []
+    done = manifest.undo.finished.timestamp()
+    paths = [row.path + suffix for row in made.databases for suffix in ("", "-wal", "-journal")]
+    paths += made.existing
+    return [path for path in paths if os.path.lexists(path) and os.lstat(path).st_mtime > done + 1]

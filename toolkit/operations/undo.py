@@ -1,0 +1,134 @@
+"""Undo: put back what the last restore, repair or delete replaced, keeping what it replaces in turn."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from toolkit.archive.manifest import Manifest, Status
+from toolkit.errors import BackupNotFoundError, NotFoundError
+from toolkit.jobs.context import Job
+from toolkit.operations import restore, safety
+from toolkit.operations.archiving import stored
+from toolkit.operations.plan import Loss, Plan, Step
+from toolkit.operations.report import Notice
+from toolkit.operations.restore_plan import OnConflict, RestorePlan, RestoreRequest, make_plan
+from toolkit.operations.session import Session
+from toolkit.vault import remove, sidecar, store
+
+
+class UndoPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What undo would take back: a restore (with its plan) or deletions (the ids in the trash)."""
+
+    plan: Plan
+    manifest: Manifest | None = None
+    deleted: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+
+
+class _Candidate(msgspec.Struct, frozen=True):
+    when: datetime
+    manifest: Manifest
+    deletion: bool
+
+
+def _candidates(session: Session, word: str | None) -> list[_Candidate]:
+    found = []
+    for one in sidecar.load_all(session.existing_vault):
+        manifest = one.manifest
+        if word is not None and word != manifest.profile and not manifest.id.startswith(word):
+            continue
+        if manifest.tombstone is not None:
+            if manifest.tombstone.trash:
+                found.append(_Candidate(manifest.tombstone.when, manifest, deletion=True))
+        elif manifest.undo is not None and manifest.undo.undone is None and manifest.status is Status.COMPLETED:
+            found.append(_Candidate(manifest.undo.finished or manifest.started, manifest, deletion=False))
+    return sorted(found, key=lambda one: one.when, reverse=True)
+
+
+def make_plan_for(session: Session, word: str | None, job: Job) -> tuple[UndoPlan, RestorePlan | None]:
+    """Find what the last restore or delete (of a profile, or of the backup `word`) replaced; nothing is changed.
+
+    Deletions that were made by the same command are undone together. Raises `BackupNotFoundError` when there
+    is nothing to undo.
+    """
+    try:
+        found = _candidates(session, word)
+    except NotFoundError:
+        found = []
+    if not found:
+        raise BackupNotFoundError("there is nothing to undo", subject=word, hint="`lifeboat list --kind safety --all`")
+    last = found[0]
+    if last.deletion:
+        return _undelete_plan(found, last), None
+    backup = stored(session, session.existing_vault, last.manifest)
+    made = make_plan(session, RestoreRequest(backup=backup, on_conflict=OnConflict.REPLACE), job, empty_ok=True)
+    listed = safety.undo_list_path(session, last.manifest)
+    created = sum(1 for _ in safety.read_undo_list(listed))
+    since = safety.written_since(made, last.manifest)
+    plan = msgspec.structs.replace(
+        made.plan,
+        op="undo",
+        targets=made.plan.targets or (last.manifest.id,),
+        loses=_loss(last.manifest, since),
+        confirm="word" if made.databases else "key",
+        confirm_word=last.manifest.profile if made.databases else "",
+        cli=f"lifeboat undo {last.manifest.id}",
+        steps=(
+            *made.plan.steps,
+            Step(n=len(made.plan.steps) + 1, name="remove", title=f"remove {created} names that came", deletes=created),
+        )
+        if created
+        else made.plan.steps,
+    ).sealed()
+    warnings = tuple(
+        Notice(code="written-since", message="it was written to after the operation that is undone", subject=path)
+        for path in since
+    )
+    return UndoPlan(plan=plan, manifest=last.manifest, warnings=warnings), made
+
+
+def _loss(manifest: Manifest, since: list[str]) -> Loss:
+    when = manifest.undo.finished if manifest.undo is not None else None
+    text = f"{len(since)} targets were written to since; a safety backup keeps that state" if since else ""
+    return Loss(text=text, since=when.isoformat(timespec="seconds") if when is not None else None)
+
+
+def _undelete_plan(found: list[_Candidate], last: _Candidate) -> UndoPlan:
+    together = tuple(one.manifest.id for one in found if one.deletion and one.when == last.when)
+    step = Step(n=1, name="untrash", title=f"bring {', '.join(together)} back from the trash")
+    plan = Plan(op="undo", targets=together, steps=(step,), cli="lifeboat undo", confirm="none").sealed()
+    return UndoPlan(plan=plan, deleted=together)
+
+
+def apply(session: Session, undo: UndoPlan, made: RestorePlan | None, job: Job) -> restore.RestoreReport:
+    """Do what the plan says; raises what `restore.apply` raises."""
+    if made is None or undo.manifest is None:
+        return _undelete(session, undo, job)
+    listed: Path | None = safety.undo_list_path(session, undo.manifest)
+    if listed is not None and not listed.exists():
+        listed = None
+    report = restore.apply(session, made, job, operation="undo", remove=listed)
+    now = session.now()
+
+    def mark(manifest: Manifest) -> Manifest:
+        if manifest.undo is None:
+            return manifest
+        return msgspec.structs.replace(manifest, undo=msgspec.structs.replace(manifest.undo, undone=now))
+
+    store.update(session.existing_vault, undo.manifest.id, mark)
+    report.warnings = [*undo.warnings, *report.warnings]
+    return report
+
+
+def _undelete(session: Session, undo: UndoPlan, job: Job) -> restore.RestoreReport:
+    report = restore.RestoreReport(target="vault")
+    for ident in undo.deleted:
+        manifest = sidecar.load(session.existing_vault, ident)
+        with session.hold(manifest.profile, "undo", job):
+            remove.untrash(session.existing_vault, ident)
+        report.restored += 1
+        report.changed = True
+    return report
