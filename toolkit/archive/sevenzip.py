@@ -196,14 +196,13 @@ class _StoppedError(Exception):
 def _translate(error: Exception, *, encrypted: bool) -> Exception:
     import lzma
 
-    import py7zr
     from py7zr.exceptions import ArchiveError, PasswordRequired, UnsupportedCompressionMethodError
 
     if isinstance(error, PasswordRequired):
         return PassphraseError("the archive is encrypted", hint="give its passphrase")
     if isinstance(error, UnsupportedCompressionMethodError):
         return FormatError("the archive is compressed in a way that is not known")
-    if encrypted and isinstance(error, TypeError | py7zr.CrcError | lzma.LZMAError | ArchiveError):
+    if encrypted and isinstance(error, TypeError | lzma.LZMAError | ArchiveError):
         return PassphraseError("the passphrase is wrong, or the archive is damaged")
     if isinstance(error, ArchiveError | lzma.LZMAError | ValueError | TypeError | EOFError | LookupError | OSError):
         return ArchiveDamagedError("the 7z archive is damaged")

@@ -49,8 +49,8 @@ def verify(
     """Read the archive in `paths` and compare all of it with `archive` (its digests) and `file_list`.
 
     Without `archive` only the contents are compared, without `file_list` with the list inside (which costs
-    a second pass). Damage is in the report, never raised; `PassphraseError`, `CancelledError` and
-    `NotFoundError` are. `on_progress` is told packed bytes.
+    a second pass). Damage is in the report, never raised; `CancelledError`, `NotFoundError` and, for an
+    archive whose bytes are the right ones, `PassphraseError` are. `on_progress` is told packed bytes.
     """
     begun = time.monotonic()
     run = _Verification(on_progress, should_stop)
@@ -58,9 +58,13 @@ def verify(
         with open_archive(paths, passphrase=passphrase) as reader:
             run.volumes(archive, reader)
             run.contents(reader, file_list, paths, passphrase)
-            run.whole(archive, reader)
-    except (PassphraseError, CancelledError):
+        run.whole(archive)
+    except CancelledError:
         raise
+    except PassphraseError:
+        run.whole(archive)
+        if not run.errors:
+            raise
     except LifeboatError as error:
         if error.code in ("not-found", "source-missing"):
             raise
@@ -121,9 +125,9 @@ class _Verification:
         self._packed += len(data)
         self._on_progress(self._packed, self._total)
 
-    def whole(self, archive: ArchiveFile | None, reader: ArchiveReader) -> None:
-        """Compare the digests of the packed bytes."""
-        if archive is None or self._packed != reader.size:
+    def whole(self, archive: ArchiveFile | None) -> None:
+        """Compare the digests of the packed bytes, when all of them were read."""
+        if archive is None or self._packed != self._total:
             return
         if self._sha.hexdigest() != archive.sha256:
             self.fail("the SHA-256 of the archive is not the one in the manifest")

@@ -1,0 +1,61 @@
+"""Writes one archive into the folder argv[1], with the options argv[2]; for tests that stop or limit the process.
+
+`python write_driver.py FOLDER '{"format": "tar.zst", "split": 100000, "mebibytes": 1, "report": false}'`
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.archive.making import IDENT, STEM, file_item, manifest
+from toolkit.archive.formats import ArchiveSpec
+from toolkit.archive.writer import ArchiveWriter
+from toolkit.filelist import Content, FileEntry, FileType, Item, Section
+
+MIB = 1024 * 1024
+
+
+def big(size: int) -> Item:
+    """Return one big file that is made up as it is read."""
+    entry = FileEntry(
+        section=Section.DATABASES,
+        path="/srv/big.db",
+        type=FileType.FILE,
+        mode=0o600,
+        uid=0,
+        gid=0,
+        mtime_ns=0,
+        size=size,
+    )
+    noise = random.Random(1).randbytes(MIB // 2) + b"row of text " * (MIB // 24)
+
+    def pieces() -> Iterator[bytes]:
+        left = size
+        while left:
+            piece = noise[:left]
+            left -= len(piece)
+            yield piece
+
+    return Item(entry, lambda: Content(entry, pieces=pieces()))
+
+
+def main() -> None:
+    """Write it."""
+    options = json.loads(sys.argv[2])
+    spec = ArchiveSpec(options["format"], level=options.get("level"), split=options.get("split"))
+    with ArchiveWriter(Path(sys.argv[1]), STEM, IDENT, spec) as writer:
+        writer.add([big(options.get("mebibytes", 1) * MIB)])
+        small = (file_item(f"/srv/{number:06d}", b"small %d" % number) for number in range(options.get("files", 20)))
+        writer.add(small)
+        written = writer.finish(manifest)
+    status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss would count the parent's memory too
+    [peak] = [int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM")]
+    print(json.dumps({"size": written.archive.size, "entries": written.files.entries, "peak": peak}))
+
+
+if __name__ == "__main__":
+    main()
