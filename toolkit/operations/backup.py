@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from toolkit.archive.manifest import DatabaseRecord, Evidence, LeftOut, Manifest, Status
-from toolkit.errors import CancelledError, LifeboatError, SourceMissingError
+from toolkit.errors import CancelledError, LifeboatError, SourceMissingError, UsageError
 from toolkit.jobs.context import Job
 from toolkit.operations import prune, recovery, writing
 from toolkit.operations.archiving import archive_spec
@@ -20,6 +20,7 @@ from toolkit.operations.report import Ending, Report, notice, worst
 from toolkit.operations.session import Session
 from toolkit.operations.survey import Survey, survey
 from toolkit.operations.verify import read_back
+from toolkit.profile.checks import sources_in_vault
 from toolkit.profile.model import Profile
 from toolkit.retention import Kind, Scope
 
@@ -131,6 +132,9 @@ def _look(session: Session, profile: Profile, request: BackupRequest, job: Job) 
 
 def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, report: BackupReport) -> Ending:
     started = time.monotonic()
+    inside = sources_in_vault(profile, session.vault_path)
+    if inside:
+        raise UsageError("the source lies in the vault", subject=inside[0], hint="back up something else")
     spec = archive_spec(profile, form=request.format, level=request.level, split=request.split)
     with session.hold(profile.name, "backup", job):
         found = _look(session, profile, request, job)

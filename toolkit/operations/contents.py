@@ -18,11 +18,13 @@ from toolkit.tree import read, scan
 class Contents:
     """Collects what goes into the archive while its items are streamed.
 
-    After `items` is exhausted, `databases` has the record of each copy with where it lies, `left_out` what
-    is not in the backup, `errors` how many of those should have been, `changed` what changed while it was read.
+    `more` are staged items besides. After `items` is exhausted, `databases` has the record of each copy with
+    where it lies, `left_out` what is not in the backup, `errors` how many of those should have been, `changed`
+    what changed while it was read.
     """
 
     def __init__(self, found: Survey, copies: Copies, extra: Callable[[], Iterator[Item]] | None = None) -> None:
+        self.more: list[Item] = []
         self.left_out: list[LeftOut] = []
         self.changed: list[str] = []
         self.errors = 0
@@ -59,6 +61,7 @@ class Contents:
             yield from self._database_items(copy)
         for problem in self._copies.problems:
             self._leave_out(problem, error=True)
+        yield from self.more
         if self._extra is not None:
             yield from self._extra()
 
@@ -71,6 +74,10 @@ class Contents:
             self._records[entry.path] = msgspec.structs.replace(
                 record, digest=entry.digest, size=entry.size, layers=entry.layers
             )
+
+    def problem(self, path: str, reason: str) -> None:
+        """Record that a source could not be read."""
+        self._leave_out(LeftOut(path, reason), error=True)
 
     def skip(self, entry: FileEntry, reason: str, *, error: bool = True) -> None:
         """Record that the content of `entry` could not be read any more."""

@@ -18,6 +18,7 @@ from toolkit.archive.manifest import LeftOut, Source
 from toolkit.errors import CancelledError, LifeboatError, NotADatabaseError, SourceMissingError
 from toolkit.events import ShouldStop
 from toolkit.filelist import FileEntry, FileType, Section
+from toolkit.profile.checks import left_out_of
 from toolkit.profile.model import DatabaseSource, GitSource, Profile
 from toolkit.retention import Scope
 from toolkit.sqlite.header import is_database
@@ -118,13 +119,17 @@ def _add_database(found: Survey, path: Path, source: DatabaseSource) -> None:
 
 
 def _roots(profile: Profile, skip: tuple[Path, ...], now: datetime) -> Iterator[Root]:
-    never = tuple(str(path) for path in skip)
+    def own(source: Path) -> tuple[str, ...]:
+        return tuple(str(path) for path in left_out_of(source, skip))
+
     for section, trees in ((Section.FILES, profile.files), (Section.CONFIG, profile.config_files)):
         for tree in trees:
             cross = not tree.one_file_system
-            yield Root(section, tree.path, Filters.compile(exclude=tree.exclude, cross_mounts=cross, skip=never))
+            yield Root(
+                section, tree.path, Filters.compile(exclude=tree.exclude, cross_mounts=cross, skip=own(tree.path))
+            )
     for log in profile.logs:
-        filters = Filters.compile(exclude=log.exclude, days=log.days, now=now, cross_mounts=True, skip=never)
+        filters = Filters.compile(exclude=log.exclude, days=log.days, now=now, cross_mounts=True, skip=own(log.path))
         yield Root(Section.LOGS, log.path, filters)
 
 

@@ -22,6 +22,7 @@ from toolkit.filelist import FileEntry, Item
 from toolkit.jobs.context import Job
 from toolkit.operations.contents import Contents
 from toolkit.operations.copies import Copies
+from toolkit.operations.repositories import add_repositories
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
 from toolkit.operations.survey import Survey
@@ -160,6 +161,7 @@ def _write(session: Session, begun: Manifest, materials: Materials, job: Job) ->
         copies = Copies(found, private, job, raw=materials.raw)
         contents = Contents(found, copies, materials.extra)
         try:
+            add_repositories(contents, found.git, private, job)
             written = _stream(session, begun, contents, materials, job)
         finally:
             copies.close()
