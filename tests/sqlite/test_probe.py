@@ -127,7 +127,8 @@ def test_the_package_is_cheap_to_import() -> None:
         "import sys, toolkit.sqlite.hotcopy, toolkit.sqlite.check, toolkit.sqlite.swap, toolkit.sqlite.probe\n"
         "print(sorted({'subprocess', 'asyncio', 'sqlite_utils', 'tempfile', 'ctypes'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -30,7 +30,7 @@ def _process() -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "tests/sqlite/swap_driver.py"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

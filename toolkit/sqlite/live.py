@@ -33,8 +33,10 @@ def _classes(base: type[LifeboatError]) -> dict[str, type[LifeboatError]]:
 def _start() -> subprocess.Popen[bytes]:
     import subprocess
 
-    folder = str(Path(toolkit.__file__).parent.parent)
-    paths = [folder, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    import msgspec
+
+    folders = dict.fromkeys(str(Path(package.__path__[0]).parent) for package in (toolkit, msgspec))
+    paths = [*folders, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "toolkit.sqlite.worker"],
         stdin=subprocess.PIPE,
