@@ -268,7 +268,10 @@ def prefix(entry: FileEntry, length: int) -> bytes:
 
 
 def item(entry: FileEntry) -> Item:
-    """Return `entry` ready for an archive: with a way to load it when it has content of its own."""
-    if entry.type is FileType.FILE and not entry.link_to:
+    """Return `entry` ready for an archive: with a way to load it when it is a file.
+
+    A further name of a hard link can be loaded too: formats without hard links store its content again.
+    """
+    if entry.type is FileType.FILE:
         return Item(entry, functools.partial(load, entry))
     return Item(entry)
