@@ -76,7 +76,7 @@ def named(session: Session, words: Sequence[str]) -> tuple[Profile, ...]:
     paths = [absolute(Path(word)) for word in words if not is_profile_word(word)]
     if len(paths) == len(words) and not any(os.path.lexists(path) for path in paths):
         raise SourceMissingError("no such file or directory", subject=paths[0], hint="check the path")
-    found = []
+    found: list[Profile] = []
     for word in words:
         if is_profile_word(word) or Path(word).is_dir():
             found += profiles(session, [word])

@@ -55,7 +55,7 @@ class ExportReport(Report, kw_only=True):
     form: str
     output: str
     files: list[str] = msgspec.field(default_factory=list)
-    tables: dict[str, int] = {}
+    tables: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
 
 

@@ -158,7 +158,7 @@ def of_surroundings(probe: Probe) -> list[Finding]:
             _notice(
                 "old-sqlite",
                 path,
-                f"it was last written by SQLite {_version(version)}, whose WAL mode can damage a database (WAL-reset bug)",
+                f"SQLite {_version(version)} wrote it last, which can damage a database in WAL mode (WAL-reset bug)",
                 remedy="update SQLite to 3.51.3 or newer where the application uses it",
             )
         )

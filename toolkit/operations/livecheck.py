@@ -39,9 +39,7 @@ def look_at(path: Path, *, level: Level, folder: Path, timeout: float, should_st
 
 def look_at_copy(path: Path, *, level: Level, folder: Path, timeout: float, should_stop: ShouldStop) -> Checkup:
     """Check a private copy of the live database `path`, full-text indexes too; the copy is removed again."""
-    staged = folder / "checked.db"
-    hotcopy.copy(path, staged, timeout=timeout, should_stop=should_stop)
-    try:
+    with tempfile.TemporaryDirectory(dir=folder) as private:
+        staged = Path(private, "copy.db")
+        hotcopy.copy(path, staged, timeout=timeout, should_stop=should_stop)
         return check.check(staged, level=level, should_stop=should_stop)
-    finally:
-        staged.unlink()

@@ -241,7 +241,7 @@ def _jobs(session: Session) -> list[StatusJob]:
 
 def _job(status: JobStatus) -> StatusJob:
     return StatusJob(
-        id=status.spec.job,
+        id=status.spec.id,
         operation=status.spec.op,
         targets=tuple(plain_name(target) for target in status.spec.targets),
         state=status.state.value,

@@ -1,0 +1,40 @@
+"""`lifeboat status`, and `lifeboat` without a command."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.options import DURATION, profile_argument
+from toolkit.cli.run import answer, session_of
+from toolkit.cli.settings import Command, settings
+
+
+@click.command(
+    "status",
+    cls=Command,
+    examples=(
+        "lifeboat status",
+        "lifeboat status shop --max-age 26h",
+        "lifeboat status --json | jq '.targets[] | select(.state != \"ok\")'",
+    ),
+    exits=(ExitCode.DAMAGE, ExitCode.NOTHING),
+)
+@profile_argument
+@click.option(
+    "--max-age", type=DURATION, help="Fail when anything has no good backup of at most this age, such as 26h."
+)
+def status_command(profile: str | None = None, max_age: timedelta | None = None) -> None:
+    """Show the health of a PROFILE, or of all, at a glance: worst first.
+
+    STATE is `bad` (no good backup, or the newest is damaged), `warn`, `unknown` (never backed up) or `ok`.
+    Nothing is written. It fails when something is bad, or older than promised.
+    """
+    from toolkit.cli.render.status import status_text
+    from toolkit.operations import status
+
+    session = session_of(settings())
+    report = status.run(session, profile, max_age=max_age)
+    answer(report, lambda report: status_text(report, session.now()))
