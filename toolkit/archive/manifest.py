@@ -284,7 +284,7 @@ def decode(data: bytes) -> Manifest:
         return value
 
     fields = {key: restore(value) for key, value in fields.items()}
-    known = {field.name for field in msgspec.structs.fields(Manifest)}
+    known = set(Manifest.__struct_fields__)
     extra = {key: fields.pop(key) for key in list(fields) if key not in known}
     try:
         return msgspec.convert({**fields, "extra": extra}, Manifest)
