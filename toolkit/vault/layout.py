@@ -113,7 +113,7 @@ def parse_stem(text: str) -> Stem | None:
     if match is None or match["kind"] not in _KINDS:
         return None
     try:
-        when = datetime.strptime(match["when"], _MOMENT).replace(tzinfo=UTC)
+        when = datetime.fromisoformat(match["when"])
         return Stem(check_profile(match["profile"]), Kind(match["kind"]), when, match["id"])
     except (ValueError, UsageError):
         return None
@@ -312,9 +312,18 @@ def files(vault: Vault, profile: str | None = None) -> Iterator[tuple[Path, Stem
                     yield Path(entry.path), *parsed
 
 
-def manifests(vault: Vault, profile: str | None = None) -> Iterator[Path]:
-    """Yield the path of every manifest on disk, the trash included, of one profile or of all."""
-    return (path for path, _, ending in files(vault, profile) if ending == MANIFEST)
+def manifests(vault: Vault, profile: str | None = None, *, backup_id: str = "") -> Iterator[Path]:
+    """Yield the path of every manifest on disk, the trash included, of one profile or of all.
+
+    With `backup_id` only those whose name ends with it.
+    """
+    ending = f"{backup_id}{MANIFEST}"
+    for folder in _folders(vault, None if profile is None else (check_profile(profile),)):
+        with durable.translated(folder), os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.endswith(ending) and parse_name(name) and entry.is_file(follow_symlinks=False):
+                    yield folder / name
 
 
 def partials(vault: Vault, profile: str | None = None) -> Iterator[tuple[Path, str]]:

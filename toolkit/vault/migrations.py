@@ -47,13 +47,14 @@ def _backups(db: Database) -> None:
 
 def _indexes(db: Database) -> None:
     table = db.table("backups")
-    for columns in (
-        ("removed", "started"),
-        ("removed", "profile", "started"),
-        ("removed", "kind", "started"),
-        ("removed", "size"),
-        ("removed", "rating"),
-        ("removed", "finished"),
+    for columns in (  # each ends with the id, by which ties are broken, so that a page is read off the index
+        ("removed", "started", "id"),
+        ("removed", "profile", "started", "id"),
+        ("removed", "kind", "started", "id"),
+        ("removed", "size", "id"),
+        ("removed", "rating", "id"),
+        ("removed", "finished", "id"),
+        ("removed", "damaged", "finished", "id"),
     ):
         table.create_index(columns)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from toolkit.archive.manifest import Manifest, Status
-from toolkit.errors import BackupNotFoundError, UsageError
+from toolkit.errors import BackupNotFoundError, SourceMissingError, UsageError
 from toolkit.retention import Kind
 from toolkit.vault import catalog, layout, sidecar
 from toolkit.vault.catalog import Filter, Say, say_nothing
@@ -39,7 +39,10 @@ def resolve(vault: Vault, word: str, *, say: Say = say_nothing) -> Manifest:
         chosen = _by_prefix(vault, profile or None, rest.lower(), word, say)
     else:
         raise UsageError("this names no backup", subject=word, hint=_HINT)
-    return sidecar.load(vault, chosen.id)
+    try:
+        return sidecar.read(vault.path / chosen.path)
+    except SourceMissingError:  # moved since the catalog was written
+        return sidecar.load(vault, chosen.id)
 
 
 def _named(rows: tuple[Row, ...]) -> str:

@@ -53,9 +53,8 @@ def locate(vault: Vault, backup_id: str) -> Path:
 
     Looks on disk, not in the catalog. Raises `BackupNotFoundError` when there is none.
     """
-    ending = f"_{backup_id}{layout.MANIFEST}"
-    for path in layout.manifests(vault):
-        if path.name.endswith(ending):
+    for path in layout.manifests(vault, backup_id=backup_id):
+        if layout.id_of(path) == backup_id:
             return path
     raise BackupNotFoundError("no backup has this id", subject=backup_id, hint="`lifeboat list` shows what there is")
 
