@@ -125,11 +125,12 @@ class FileCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str = ""
 
 
-class LeftOut(msgspec.Struct, frozen=True):
-    """Something that should or could have been in the backup and is not, and why."""
+class LeftOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that is not in the backup, and why; `expected` where nothing is missed by it, as with a socket."""
 
     path: str
     reason: str
+    expected: bool = False
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):

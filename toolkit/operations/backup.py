@@ -220,7 +220,8 @@ def _judge(row: BackupRow, made: writing.Made, evidence: Evidence, split: int | 
 
 def _warn(row: BackupRow, damage: Sequence[str], report: Report) -> None:
     for left in row.left_out:
-        report.warn("left-out", left.reason, subject=left.path)
+        if not left.expected:
+            report.warn("left-out", left.reason, subject=left.path)
     for path in row.changed_while_read:
         report.warn("changed", "the file changed while it was read", subject=path)
     for database in row.databases:

@@ -49,7 +49,7 @@ class Contents:
             try:
                 entries = self._scanner.walk(root.section, root.path, root.filters)
             except LifeboatError as error:
-                self._leave_out(LeftOut(str(root.path), error.message), error=True)
+                self._leave_out(LeftOut(str(root.path), error.message))
                 continue
             for entry in entries:
                 if entry.path not in skipped:
@@ -60,7 +60,7 @@ class Contents:
             self.check_seconds += copy.check_seconds
             yield from self._database_items(copy)
         for problem in self._copies.problems:
-            self._leave_out(problem, error=True)
+            self._leave_out(problem)
         yield from self.more
         if self._extra is not None:
             yield from self._extra()
@@ -77,18 +77,18 @@ class Contents:
 
     def problem(self, path: str, reason: str) -> None:
         """Record that a source could not be read."""
-        self._leave_out(LeftOut(path, reason), error=True)
+        self._leave_out(LeftOut(path, reason))
 
     def skip(self, entry: FileEntry, reason: str, *, error: bool = True) -> None:
         """Record that the content of `entry` could not be read any more."""
-        self._leave_out(LeftOut(entry.path, reason), error=error)
+        self._leave_out(LeftOut(entry.path, reason, not error))
 
     def _scan_left_out(self, left: scan.LeftOut) -> None:
-        self._leave_out(LeftOut(left.path, left.reason), error=left.error)
+        self._leave_out(LeftOut(left.path, left.reason, not left.error))
 
-    def _leave_out(self, left: LeftOut, *, error: bool) -> None:
+    def _leave_out(self, left: LeftOut) -> None:
         self.left_out.append(left)
-        self.errors += error
+        self.errors += not left.expected
 
     def _database_items(self, copy: TakenCopy) -> Iterator[Item]:
         for staged, original in copy.files:
