@@ -60,6 +60,11 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Confirm the plan wi
 confirm_option = click.option("--confirm", metavar="WORD", help="The word that the plan asks for.")
 
 
+assume_unused_option = click.option(
+    "--assume-unused", is_flag=True, help="Vouch that nothing uses the databases, where only root could see it."
+)
+
+
 def keep_options(command: Any) -> Any:
     """Add `--keep-last`, `--keep-daily` and so on."""
     for word in reversed(KEEP):

@@ -327,7 +327,7 @@ def _services_down(run: _Run, services: tuple[Command, ...]) -> Iterator[None]:
 def _refuse_held(run: _Run) -> None:
     swap.refuse_if_held(
         [row.path + suffix for row in run.made.databases for suffix in ("", *SIDECARS)],
-        accept_unseen=not run.request.in_place,
+        accept_unseen=run.request.assume_unused or not run.request.in_place,
     )
 
 

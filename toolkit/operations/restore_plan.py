@@ -61,6 +61,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     on_conflict: OnConflict = OnConflict.ASK
     decisions: dict[str, OnConflict] = {}
     services: bool = True
+    assume_unused: bool = False
 
     @property
     def in_place(self) -> bool:

@@ -48,7 +48,9 @@ def _candidates(session: Session, word: str | None) -> list[_Candidate]:
     return sorted(found, key=lambda one: one.when, reverse=True)
 
 
-def make_plan_for(session: Session, word: str | None, job: Job) -> tuple[UndoPlan, RestorePlan | None]:
+def make_plan_for(
+    session: Session, word: str | None, job: Job, *, assume_unused: bool = False
+) -> tuple[UndoPlan, RestorePlan | None]:
     """Find what the last restore or delete (of a profile, or of the backup `word`) replaced; nothing is changed.
 
     Deletions that were made by the same command are undone together. Raises `BackupNotFoundError` when there
@@ -64,7 +66,12 @@ def make_plan_for(session: Session, word: str | None, job: Job) -> tuple[UndoPla
     if last.deletion:
         return _undelete_plan(found, last), None
     backup = stored(session, session.existing_vault, last.manifest)
-    made = make_plan(session, RestoreRequest(backup=backup, on_conflict=OnConflict.REPLACE), job, empty_ok=True)
+    made = make_plan(
+        session,
+        RestoreRequest(backup=backup, on_conflict=OnConflict.REPLACE, assume_unused=assume_unused),
+        job,
+        empty_ok=True,
+    )
     listed = safety.undo_list_path(session, last.manifest)
     created = sum(1 for _ in safety.read_undo_list(listed))
     since = safety.written_since(made, last.manifest)

@@ -208,9 +208,9 @@ def put(
     and the journal with it, until `discard_aside`.
 
     `journal` is written before anything changes and belongs to this swap alone. Stopped at any moment,
-    the name holds the old database, the new one, or a barrier that `recover` removes. When this raises
-    (`TargetInUseError`, `StorageError`, `SpaceError`, `ForbiddenError`, `UsageError`) the old database is in its place
-    and `staged` where they were.
+    the name holds the old database, the new one, or a barrier that `recover` removes. `TargetInUseError`,
+    `UsageError` and `ForbiddenError` come before anything changed. After `StorageError` or `SpaceError` ask
+    `recover`: it takes back what was not decided, and finishes what was.
     """
     where = os.path.realpath(target)
     if where == BARRIER:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import backup_argument, confirm_option, dry_run_option, yes_option
+from toolkit.cli.options import assume_unused_option, backup_argument, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import session_of, work
 from toolkit.cli.settings import Command, settings
 
@@ -57,6 +57,7 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
     "--plan", "plan_file", type=click.Path(path_type=Path), help="Keep choices here (--dry-run), or replay them."
 )
 @click.option("--no-services", is_flag=True, help="Leave the profile's services alone.")
+@assume_unused_option
 @dry_run_option
 @yes_option
 @confirm_option
@@ -82,6 +83,7 @@ def restore_command(backup: str, **options: Any) -> None:
         databases=options["databases"],
         on_conflict=OnConflict(options["on_conflict"]),
         services=not options["no_services"],
+        assume_unused=options["assume_unused"],
     )
     work(
         "restore",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import confirm_option, dry_run_option, yes_option
+from toolkit.cli.options import assume_unused_option, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import work
 from toolkit.cli.settings import Command, settings
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     exits=(ExitCode.FAILED, ExitCode.INCOMPLETE, ExitCode.REFUSED, ExitCode.NOTHING, ExitCode.LOCKED, ExitCode.SPACE),
 )
 @click.argument("what", required=False, metavar="[PROFILE|BACKUP]")
+@assume_unused_option
 @dry_run_option
 @yes_option
 @confirm_option
-def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | None) -> None:
+def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | None, assume_unused: bool) -> None:
     """Put back what the last restore or delete replaced.
 
     What is replaced now is kept again, so that undo can be undone. Writes made since are named first.
@@ -39,7 +40,7 @@ def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | N
         from toolkit.cli.render.restore import show_undo
         from toolkit.operations import restore, undo
 
-        found, made = undo.make_plan_for(session, what, job)
+        found, made = undo.make_plan_for(session, what, job, assume_unused=assume_unused)
         if dry_run:
             return restore.RestoreReport(plan=found.plan, warnings=list(found.warnings), target="undo")
         given = settings()
