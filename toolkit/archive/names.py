@@ -47,6 +47,10 @@ UNLIMITED = Limits(total=2**63, ratio=2**63)
 """For archives whose file list was checked: there the promised sizes are the limit."""
 
 
+_SUSPECT = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
+"""An empty part, `.` or `..`; what it does not find needs no closer look."""
+
+
 def member_name(entry: FileEntry) -> str:
     """Return the member of `entry`: its section and its absolute path."""
     return f"{entry.section.value}/{entry.path.lstrip('/')}" if entry.path.strip("/") else entry.section.value
@@ -72,6 +76,8 @@ def normalise(name: bytes) -> bytes:
         return b""
     if name.startswith(b"/"):
         raise UnsafeArchiveError("a member has an absolute name", subject=name)
+    if len(name) <= MAX_PART and not _SUSPECT.search(name):
+        return name
     parts = name.split(b"/")
     if b".." in parts:
         raise UnsafeArchiveError("a member's name leads upwards (..)", subject=name)
@@ -119,8 +125,8 @@ class NameGuard:
         return name
 
     def has(self, name: bytes) -> bool:
-        """Whether a member of that name was added."""
-        key = hash(normalise(name))
+        """Whether a member of that name, which is normalised, was added."""
+        key = hash(name)
         return key in self._files or key in self._directories
 
     def _below(self, name: bytes) -> None:

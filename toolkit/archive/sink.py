@@ -53,15 +53,16 @@ class TarSink:
             write(head)
             self._size += len(head)
             return
-        padding = tarheader.pad(entry.data_size)
-        if isinstance(content, bytes | bytearray):
+        size = entry.data_size if entry.holes else entry.size
+        padding = tarheader.pad(size)
+        if isinstance(content, bytes):
             write(b"%b%b%b" % (head, content, padding))
         else:
             write(head)
             for piece in content:
                 write(piece)
             write(padding)
-        self._size += len(head) + entry.data_size + len(padding)
+        self._size += len(head) + size + len(padding)
 
     def finish(self) -> None:
         """Write the end marker, filled up to the record of 20 blocks that tar has always had."""

@@ -75,13 +75,19 @@ def encode_member(entry: FileEntry, member: str, *, link_to: str | None = None) 
     or nothing for what has no content.
     """
     name = os.fsencode(member)
+    seconds = entry.mtime_ns // 1_000_000_000
+    if entry.type is FileType.FILE and link_to is None and not entry.xattrs and not entry.holes:
+        numbers = (entry.mode & 0o7777, entry.uid, entry.gid, entry.size, seconds)
+        short = tarheader.encode_short(name, numbers, entry.user, entry.group)
+        if short is not None:
+            return short
     head = Header(
         name=name,
         kind=_KINDS[entry.type],
         mode=entry.mode & 0o7777,
         uid=entry.uid,
         gid=entry.gid,
-        mtime=entry.mtime_ns // 1_000_000_000,
+        mtime=seconds,
         user=os.fsencode(entry.user),
         group=os.fsencode(entry.group),
     )
