@@ -7,6 +7,7 @@ demo ends with 1 at the first thing that is not as it should be.
 from __future__ import annotations
 
 import filecmp
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -108,13 +109,15 @@ def disaster_and_undo(shop: Path, folder: Path, config: Path) -> None:
 
     say("Restore in place: plan, safety copy, checks, swap")
     lifeboat("restore", "latest", "--dry-run", config=config)
-    lifeboat("restore", "latest", "--on-conflict", "replace", "--yes", config=config)
+    # Only root can see every process that might hold the database; others vouch for it.
+    vouch = [] if os.geteuid() == 0 else ["--assume-unused"]
+    lifeboat("restore", "latest", "--on-conflict", "replace", "--yes", *vouch, config=config)
     copy = folder / shop.relative_to("/")
     expect(books(shop / "shop.db") == books(copy / "shop.db"), "the orders are back")
     expect(same_files(shop / "uploads", copy / "uploads"), "the uploads are back")
 
     say("It was wrong? Undo it")
-    lifeboat("undo", "--yes", config=config)
+    lifeboat("undo", "--yes", *vouch, config=config)
     expect(books(shop / "shop.db") == before, "the database is as it was before the restore")
     expect(not (shop / "uploads" / "3").exists(), "what the restore had brought is gone again")
 
