@@ -34,7 +34,7 @@ def lifeboat(*arguments: str | Path, config: Path) -> str:
     shown = " ".join(str(argument) for argument in arguments)
     print(f"$ lifeboat {shown}", flush=True)  # noqa: T201
     done = subprocess.run(
-        [LIFEBOAT, *map(str, arguments), "--config", str(config)],
+        [LIFEBOAT, *map(str, arguments), "--verbose", "--config", str(config)],
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,21 +1,27 @@
-"""A report as text: data on stdout, warnings and notes on stderr."""
+"""A report as text: data on stdout, warnings and notes on stderr.
+
+What was done well needs no words where nobody looks: under cron a run that changed something and ended well
+prints nothing at all.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import click
 
 from toolkit.cli.settings import Settings
 from toolkit.display import display
-from toolkit.operations.report import Report
+from toolkit.operations.report import Ending, Report
 
 MOST_WARNINGS = 20
 
 
 def print_text(report: Report, lines: Sequence[str], settings: Settings) -> None:
     """Print the `lines` of a report, then what it warns of (all of it with -v)."""
-    for line in lines:
+    silent = _is_silent(report, settings)
+    for line in () if silent else lines:
         click.echo(line)
     if settings.events:
         return
@@ -29,6 +35,13 @@ def print_text(report: Report, lines: Sequence[str], settings: Settings) -> None
             click.echo(f"  try: {display(warning.hint)}", err=True)
     if len(report.warnings) > len(shown):
         click.echo(f"… and {len(report.warnings) - len(shown)} more warnings (-v shows them)", err=True)
-    if not settings.quiet:
+    if not settings.quiet and not silent:
         for note in report.notes:
             click.echo(f"note: {display(note)}", err=True)
+
+
+def _is_silent(report: Report, settings: Settings) -> bool:
+    """Say whether the text is left out: work that ended well, with -q or without a terminal (-v prints it)."""
+    if not report.changed or report.ending is not Ending.DONE:
+        return False
+    return settings.quiet or not (settings.verbose or sys.stdout.isatty())
