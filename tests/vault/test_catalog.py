@@ -323,3 +323,20 @@ def test_the_package_is_cheap_to_import() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_change_to_a_catalog_that_was_replaced_meanwhile_is_made_again(filled: Vault) -> None:
+    """As when another process finds the catalog damaged while this one is writing to it."""
+    calls: list[int] = []
+
+    def step(db: Database) -> int:
+        calls.append(db.table("backups").count)
+        if len(calls) == 1:
+            filled.catalog.rename(filled.catalog.with_name("catalog.db.damaged"))
+            catalog.prepare(filled)
+        db.execute("update backups set rating = 3 where id = 'a2222222'")
+        return len(calls)
+
+    assert index.change(filled, step, catalog.say_nothing) == 2
+    assert calls == [12, 12]
+    assert made.catalog_value(filled, "select rating from backups where id = 'a2222222'") == 3
