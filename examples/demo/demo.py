@@ -26,13 +26,13 @@ class DemoError(Exception):
 
 def say(text: str) -> None:
     """Print a line of the story."""
-    print(f"\n\033[1m# {text}\033[0m" if sys.stdout.isatty() else f"\n# {text}", flush=True)  # noqa: T201
+    print(f"\n\033[1m# {text}\033[0m" if sys.stdout.isatty() else f"\n# {text}", flush=True)
 
 
 def lifeboat(*arguments: str | Path, config: Path) -> str:
     """Run a command, show it and what it printed, and return that."""
     shown = " ".join(str(argument) for argument in arguments)
-    print(f"$ lifeboat {shown}", flush=True)  # noqa: T201
+    print(f"$ lifeboat {shown}", flush=True)
     done = subprocess.run(
         [LIFEBOAT, *map(str, arguments), "--verbose", "--config", str(config)],
         check=False,
@@ -41,7 +41,7 @@ def lifeboat(*arguments: str | Path, config: Path) -> str:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    print(done.stdout, end="", flush=True)  # noqa: T201
+    print(done.stdout, end="", flush=True)
     if done.returncode != 0:
         msg = f"`lifeboat {shown}` ended with {done.returncode}"
         raise DemoError(msg)
@@ -52,7 +52,7 @@ def expect(holds: bool, what: str) -> None:  # noqa: FBT001
     """Say that `what` was checked, or stop the demo."""
     if not holds:
         raise DemoError(what)
-    print(f"  checked: {what}", flush=True)  # noqa: T201
+    print(f"  checked: {what}", flush=True)
 
 
 def books(database: Path) -> tuple[int, int, int, int]:
@@ -132,12 +132,12 @@ def main() -> int:
         subprocess.run([sys.executable, HERE / "shop.py", "make", shop], check=True)
         try:
             lifeboat("config", "init", shop, "--output", config, "--vault", home / "vault", config=config)
-            print(config.read_text(encoding="utf-8"))  # noqa: T201
+            print(config.read_text(encoding="utf-8"))
             back_up(shop, config)
             restore_elsewhere(shop, home / "elsewhere", config)
             disaster_and_undo(shop, home / "elsewhere", config)
         except DemoError as error:
-            print(f"\nFAILED: {error}", file=sys.stderr)  # noqa: T201
+            print(f"\nFAILED: {error}", file=sys.stderr)
             return 1
     say(f"Done in {time.monotonic() - started:.1f} s: backed up, proven, restored twice, undone")
     return 0

@@ -30,7 +30,7 @@ def make(folder: Path) -> None:
     uploads = folder / "uploads"
     uploads.mkdir(parents=True)
     (folder / "shop.toml").write_text('title = "Demo shop"\nport = 8080\n', encoding="utf-8")
-    chance = random.Random(1)  # noqa: S311 -- demo data, the same every time
+    chance = random.Random(1)
     with sqlite3.connect(folder / "shop.db") as database:
         database.execute("pragma journal_mode = wal")
         database.executescript(SCHEMA)
@@ -76,7 +76,7 @@ def main() -> None:
     if verb == "make":
         make(folder)
         return
-    chance = random.Random(2)  # noqa: S311 -- demo data
+    chance = random.Random(2)
     while True:
         sell(folder, chance, 100)
 

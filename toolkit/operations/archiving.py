@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import ArchiveSpec
 from toolkit.archive.manifest import Manifest
-from toolkit.errors import PassphraseError, SourceMissingError, UsageError
+from toolkit.errors import ConfigError, PassphraseError, SourceMissingError, UsageError
 from toolkit.filelist import FileEntry
 from toolkit.operations.session import Session
 from toolkit.profile.model import Profile
@@ -27,6 +27,7 @@ def archive_spec(profile: Profile, *, form: str | None, level: int | None, split
     that or itself, and what reading the passphrase raises.
     """
     wanted = profile.archive
+    _refuse_recipients(profile)
     if wanted.encrypt is not None and wanted.encrypt.passphrase is not None:
         if form not in (None, "7z"):
             raise UsageError(
@@ -40,8 +41,19 @@ def archive_spec(profile: Profile, *, form: str | None, level: int | None, split
     return ArchiveSpec(chosen, own_level if level is None else level, split or wanted.split)
 
 
+def _refuse_recipients(profile: Profile) -> None:
+    """Raise `ConfigError` where archives should be encrypted in a way that is not built yet: never in the clear."""
+    if profile.archive.encrypt is not None and profile.archive.encrypt.recipients:
+        raise ConfigError(
+            "encryption to age recipients is not built yet, and this profile must not be written in the clear",
+            subject=profile.name,
+            hint="use archive.encrypt.passphrase_file until then",
+        )
+
+
 def safety_spec(profile: Profile) -> ArchiveSpec:
     """Return how safety backups are written: fast, and encrypted where the profile's archives are."""
+    _refuse_recipients(profile)
     wanted = profile.archive.encrypt
     if wanted is not None and wanted.passphrase is not None:
         return ArchiveSpec("7z", 1, None, wanted.passphrase.resolve())

@@ -158,6 +158,7 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
         row = _row(session, verdict.manifest, made, time.monotonic() - started, verdict.seconds)
         report.backups.append(row)
         ending = _judge(row, made, verdict.manifest.evidence, spec.split, report)
+        ending = worst(ending, _uploads(profile, row, report))
         if request.prune and ending is Ending.DONE:
             report.removed.extend(prune.after_backup(session, profile, request.rules, report))
     return ending
@@ -216,6 +217,19 @@ def _judge(row: BackupRow, made: writing.Made, evidence: Evidence, split: int | 
     if evidence.damage or row.damaged:
         return Ending.DAMAGE
     return Ending.INCOMPLETE if made.errors or row.changed_while_read else Ending.DONE
+
+
+def _uploads(profile: Profile, row: BackupRow, report: Report) -> Ending:
+    """Say loudly that a copy which the profile asks for was not made: destinations are not built yet."""
+    if not profile.destinations:
+        return Ending.DONE
+    report.warn(
+        "not-uploaded",
+        f"copies to destinations are not built yet: nothing went to {', '.join(profile.destinations)}",
+        subject=row.id,
+        hint="take the archive there by other means, and leave `destinations` out of the profile until then",
+    )
+    return Ending.INCOMPLETE
 
 
 def _warn(row: BackupRow, damage: Sequence[str], report: Report) -> None:
