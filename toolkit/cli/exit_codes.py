@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 from toolkit import errors
-from toolkit.operations.report import Ending
+
+if TYPE_CHECKING:
+    from toolkit.operations.report import Ending
 
 
 class ExitCode(enum.IntEnum):
@@ -56,13 +59,14 @@ _ERRORS: tuple[tuple[type[errors.LifeboatError], ExitCode], ...] = (
 )
 
 _ENDINGS = {
-    Ending.DONE: ExitCode.DONE,
-    Ending.FAILED: ExitCode.FAILED,
-    Ending.INCOMPLETE: ExitCode.INCOMPLETE,
-    Ending.DAMAGE: ExitCode.DAMAGE,
-    Ending.REFUSED: ExitCode.REFUSED,
-    Ending.NOTHING: ExitCode.NOTHING,
+    "done": ExitCode.DONE,
+    "failed": ExitCode.FAILED,
+    "incomplete": ExitCode.INCOMPLETE,
+    "damage": ExitCode.DAMAGE,
+    "refused": ExitCode.REFUSED,
+    "nothing": ExitCode.NOTHING,
 }
+"""By the values of `Ending`, whose module brings msgspec: `--help` does without."""
 
 
 def of_error(error: errors.LifeboatError) -> ExitCode:
