@@ -54,10 +54,13 @@ def _translated(vault: Vault, inode: int) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        extended = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        code = extended & 0xFF
         where = vault.catalog
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise LockedError("other runs keep the catalog busy", subject=where, hint="try again later") from error
+        if extended == sqlite3.SQLITE_READONLY_DBMOVED:  # another process moved it aside meanwhile
+            raise UnusableError("out of date") from error
         if code == sqlite3.SQLITE_FULL:
             raise SpaceError("no space left for the catalog", subject=where, hint="free some space") from error
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
