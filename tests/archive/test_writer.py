@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import py7zr
 import pytest
 
 from tests.archive import write_driver
-from tests.archive.making import IDENT, STEM, file_item, items_of, manifest, unpack, unreadable, write
+from tests.archive.making import IDENT, STEM, file_item, items_of, manifest, run, unpack, unreadable, write
 from tests.makers import faults
 from tests.makers.mounts import small_filesystem
+from toolkit.archive import tarheader
 from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import ArchiveSpec
 from toolkit.archive.reader import open_archive
@@ -267,6 +269,22 @@ def test_memory_is_flat(tmp_path: Path, options: dict[str, object]) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["peak"] < (170 if options.get("level") == 19 else 120)
+
+
+@pytest.mark.parametrize("how", ["7z", "zst"])
+def test_reading_what_others_packed_tightly_is_flat_too(tmp_path: Path, how: str) -> None:
+    path, size = tmp_path / f"it.{how}", 120 * 1024 * 1024
+    if how == "7z":
+        with py7zr.SevenZipFile(path, "w", filters=[{"id": py7zr.FILTER_LZMA2, "preset": 0}]) as archive:
+            archive.writestr(bytes(size), "zeros")
+    else:
+        head = tarheader.encode(tarheader.Header(b"zeros", size=size))
+        path.write_bytes(run("zstd", "-1c", stdin=head + bytes(size) + tarheader.END))
+    environment = {**os.environ, "PYTHONPATH": str(faults.ROOT)}
+    command = [sys.executable, DRIVER, str(path), '{"read": true}']
+    ran = json.loads(subprocess.run(command, capture_output=True, env=environment, check=True).stdout)
+    assert ran["size"] == size
+    assert ran["peak"] < 90
 
 
 def test_progress_counts_logical_bytes(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from tests.archive.making import IDENT, STEM, file_item, manifest
 from toolkit.archive.formats import ArchiveSpec
+from toolkit.archive.names import UNLIMITED
+from toolkit.archive.reader import open_archive
 from toolkit.archive.writer import ArchiveWriter
 from toolkit.filelist import Content, FileEntry, FileType, Item, Section
 
@@ -43,18 +45,33 @@ def big(size: int) -> Item:
     return Item(entry, lambda: Content(entry, pieces=pieces()))
 
 
+def peak_memory() -> int:
+    """Return the most MiB that this process had; ru_maxrss would count its parent's memory too."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    [peak] = [int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM")]
+    return peak
+
+
+def read(path: Path) -> None:
+    """Read all members of an archive."""
+    with open_archive(path) as reader:
+        size = sum(len(piece) for member in reader.members(UNLIMITED) for piece in member.pieces)
+    print(json.dumps({"size": size, "peak": peak_memory()}))
+
+
 def main() -> None:
     """Write it."""
     options = json.loads(sys.argv[2])
+    if options.get("read"):
+        read(Path(sys.argv[1]))
+        return
     spec = ArchiveSpec(options["format"], level=options.get("level"), split=options.get("split"))
     with ArchiveWriter(Path(sys.argv[1]), STEM, IDENT, spec) as writer:
         writer.add([big(options.get("mebibytes", 1) * MIB)])
         small = (file_item(f"/srv/{number:06d}", b"small %d" % number) for number in range(options.get("files", 20)))
         writer.add(small)
         written = writer.finish(manifest)
-    status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss would count the parent's memory too
-    [peak] = [int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM")]
-    print(json.dumps({"size": written.archive.size, "entries": written.files.entries, "peak": peak}))
+    print(json.dumps({"size": written.archive.size, "entries": written.files.entries, "peak": peak_memory()}))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -228,38 +226,3 @@ def decompressed(compression: Compression, chunks: Iterable[bytes]) -> Iterator[
     if compression not in readers:
         raise FormatError("the compression is not known", subject=compression)
     return readers[compression](source)
-
-
-def ahead(chunks: Iterator[bytes], depth: int = 4) -> Iterator[bytes]:
-    """Yield `chunks`, made in a thread of their own up to `depth` pieces ahead of the reader."""
-    pieces: queue.Queue[bytes | BaseException | None] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: bytes | BaseException | None) -> bool:
-        while not stopped.is_set():
-            try:
-                pieces.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def run() -> None:
-        try:
-            for chunk in chunks:
-                if not put(chunk):
-                    return
-            put(None)
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the reader's thread
-            put(error)
-
-    thread = threading.Thread(target=run, name="decompress", daemon=True)
-    thread.start()
-    try:
-        while (item := pieces.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()

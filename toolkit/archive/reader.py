@@ -26,7 +26,7 @@ from toolkit.archive.tarfmt import TarReader
 from toolkit.archive.tarheader import decode
 from toolkit.archive.volumes import READ, VolumeReader, volumes_of
 from toolkit.errors import ArchiveDamagedError, FormatError, UnsafeArchiveError
-from toolkit.filelist import FileEntry
+from toolkit.filelist import FileEntry, FileType
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -141,11 +141,11 @@ class ArchiveReader:
         guard = NameGuard()
         unpacked = logical = 0
         for member in self._members():
-            directory = member.type.value == "directory"
+            directory = member.type is FileType.DIRECTORY
             name = guard.add(member.name, directory=directory, hard_link_to=member.link_to)
             if not name:
                 continue
-            unpacked += member.data_size
+            unpacked += member.data_size if member.holes else member.size
             logical += member.size
             try:
                 limits.check(unpacked, logical, self.size)
@@ -160,7 +160,7 @@ class ArchiveReader:
     def check(self, limits: Limits | None = None) -> None:
         """Go over all members, writing nothing; raises what `members` raises, `UnsafeArchiveError` before all.
 
-        For zip and 7z only names and sizes are looked at, for tar everything is decompressed.
+        For zip only names and sizes are looked at, for tar and 7z everything is decompressed.
         """
         for _ in self.members(limits):
             pass
@@ -198,7 +198,7 @@ class ArchiveReader:
             archive.close()
 
     def _sevenzip_members(self, file: IO[bytes]) -> Iterator[Member]:
-        from toolkit.archive.sevenzip import SevenZipReader
+        from toolkit.archive.sevenzipreader import SevenZipReader
 
         archive = SevenZipReader(file, self._passphrase)
         try:

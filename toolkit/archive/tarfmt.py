@@ -134,14 +134,12 @@ class _Extensions:
     """What stands before a header and changes it."""
 
     def __init__(self) -> None:
-        self.any = False
         self._records: dict[bytes, bytes] = {}
         self._pairs: list[bytes] = []
         self._long: dict[bytes, bytes] = {}
 
     def take(self, kind: bytes, body: bytes) -> None:
         """Take the body of an extending header."""
-        self.any = True
         if kind in (tarheader.GNU_LONG_NAME, tarheader.GNU_LONG_LINK):
             self._long[kind] = body.split(b"\0", 1)[0]
             return
@@ -232,21 +230,23 @@ class TarReader:
 
     def _next_header(self) -> Header | None:
         """Return the next header with all that extends it, or None at the end of the archive."""
-        extensions = _Extensions()
+        extensions = None
         while True:
             block = self._stream.exactly_or_end(BLOCK)
             if block is None or block == bytes(BLOCK):
-                if extensions.any:
+                if extensions is not None:
                     raise ArchiveDamagedError("the tar stream ends in the middle of a member")
                 return None
             head = _checked(tarheader.decode(block))
             if head.kind == tarheader.PAX_GLOBAL:
                 self._global |= dict(tarheader.decode_pax(self._extension(head)))
             elif head.kind in _EXTENDING:
+                extensions = extensions or _Extensions()
                 extensions.take(head.kind, self._extension(head))
             else:
                 break
-        extensions.apply(head, self._global)
+        if extensions is not None or self._global:
+            (extensions or _Extensions()).apply(head, self._global)
         if head.kind == tarheader.GNU_SPARSE:
             self._old_sparse(head, block)
         return _checked(head)

@@ -166,7 +166,8 @@ def _are_utf8(names: tuple[bytes, ...]) -> bool:
 
 
 def _text(raw: bytes) -> bytes:
-    return raw.split(b"\0", 1)[0]
+    end = raw.find(b"\0")
+    return raw if end < 0 else raw[:end]
 
 
 def decode_number(raw: bytes) -> int:
@@ -186,31 +187,35 @@ def decode_number(raw: bytes) -> int:
         raise ArchiveDamagedError("a number in a tar header cannot be read") from error
 
 
+_PLAIN = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})[\0 ]([0-7]{11})[\0 ]([0-7]{6,7})[\0 ]")
+_FIELDS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (148, 156))
+
+
+@functools.lru_cache(maxsize=1024)
+def _decode_tail(tail: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes, int]:
+    """Return kind, link, user, group, prefix and sum of the second half of a header: few differ in it."""
+    kind = tail[:1]
+    prefix = _text(tail[189:344]) + b"/" if tail[101:107] == b"ustar\0" and tail[189] else b""
+    kind = REGULAR if kind in b"\0007" else kind
+    return kind, _text(tail[1:101]), _text(tail[109:141]), _text(tail[141:173]), prefix, sum(tail)
+
+
 def decode(block: bytes) -> Header:
     """Return the fields of the 512 bytes `block`, without what extended headers say.
 
     Raises `ArchiveDamagedError` when the checksum is wrong (unsigned and signed sums are both in use).
     """
-    stored = decode_number(block[148:156])
-    checksum = sum(block) - sum(block[148:156]) + 256
+    plain = _PLAIN.match(block, 100)
+    if plain is not None:
+        mode, uid, gid, size, mtime, stored = [int(digits, 8) for digits in plain.groups()]
+    else:
+        mode, uid, gid, size, mtime, stored = [decode_number(block[start:end]) for start, end in _FIELDS]
+    kind, link, user, group, prefix, tail_sum = _decode_tail(block[156:])
+    checksum = sum(block[:148]) + tail_sum + 256
     if stored != checksum and stored != checksum - 256 * sum(byte > 127 for byte in block[:148] + block[156:]):
         raise ArchiveDamagedError("a tar header has a wrong checksum")
-    name = _text(block[:100])
-    if block[257:263] == b"ustar\0" and block[345]:
-        name = _text(block[345:500]) + b"/" + name
-    kind = block[156:157]
-    return Header(
-        name=name,
-        kind=REGULAR if kind in b"\0007" else kind,
-        mode=decode_number(block[100:108]) & 0o7777,
-        uid=decode_number(block[108:116]),
-        gid=decode_number(block[116:124]),
-        size=decode_number(block[124:136]),
-        mtime=decode_number(block[136:148]),
-        link=_text(block[157:257]),
-        user=_text(block[265:297]),
-        group=_text(block[297:329]),
-    )
+    name = prefix + _text(block[:100])
+    return Header(name, kind, mode & 0o7777, uid, gid, size, mtime, link, user, group)
 
 
 _RECORD = re.compile(rb"(\d{1,9}) ([^=]{1,4096})=")
