@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 
 from toolkit.archive.manifest import DatabaseRecord
-from toolkit.errors import CancelledError, LifeboatError, SourceMissingError
+from toolkit.errors import CancelledError, LifeboatError, ProfileNotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
 from toolkit.operations import findings as finding
 from toolkit.operations.findings import Finding, Severity
 from toolkit.operations.livecheck import look_at, look_at_copy, working_folder
+from toolkit.operations.remembered import everything
+from toolkit.operations.remembered import named as remembered_profile
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
 from toolkit.operations.survey import survey
@@ -27,6 +29,9 @@ from toolkit.sqlite.check import Checkup, Level
 from toolkit.vault import remove
 
 __all__ = ["Finding", "Severity"]
+
+SLOWEST = 20_000_000
+"""Bytes a second that a full check reads at least; a database that is larger gets the time that it needs."""
 
 
 class DiagnoseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +77,20 @@ def named(session: Session, words: Sequence[str]) -> tuple[Profile, ...]:
     Raises `ProfileNotFoundError`, and `SourceMissingError` when nothing of what was named is there.
     """
     if not words:
-        return profiles(session, ())
+        every = everything(session)
+        if not every:
+            raise ProfileNotFoundError(
+                "there is no configuration, and no database was named", hint="lifeboat diagnose /srv/shop/shop.db"
+            )
+        return every
     paths = [absolute(Path(word)) for word in words if not is_profile_word(word)]
     if len(paths) == len(words) and not any(os.path.lexists(path) for path in paths):
         raise SourceMissingError("no such file or directory", subject=paths[0], hint="check the path")
     found: list[Profile] = []
     for word in words:
-        if is_profile_word(word) or Path(word).is_dir():
+        if is_profile_word(word):
+            found.append(remembered_profile(session, word))
+        elif Path(word).is_dir():
             found += profiles(session, [word])
         else:
             path = absolute(Path(word))
@@ -92,7 +104,8 @@ def run(session: Session, request: DiagnoseRequest, job: Job) -> DiagnoseReport:
     It ends with damage when a database has findings that are no notices. Raises `CancelledError`.
     """
     report = DiagnoseReport()
-    wanted = [one for profile in request.profiles for one in _databases(session, profile, job)]
+    found = [one for profile in request.profiles for one in _databases(session, profile, job)]
+    wanted = list({one.path: one for one in reversed(found)}.values())[::-1]
     level: Level = "quick" if request.quick else "full"
     for number, one in enumerate(wanted, 1):
         job.step("diagnose", f"Checking {os.path.basename(one.path)}", n=number, of=len(wanted))
@@ -136,7 +149,7 @@ class _Diagnosis:
         self._level = level
         self._folder = folder
         self._job = job
-        self._timeout = wanted.source.timeout.total_seconds()
+        self._timeout = max(wanted.source.timeout.total_seconds(), _size(self._path) / SLOWEST)
 
     def target(self) -> DiagnosedTarget:
         seen: probe.Probe | None = None
@@ -204,3 +217,10 @@ class _Diagnosis:
             if manifest.good and record is not None:
                 return finding.of_losses(checkup, record, manifest.id, self._wanted.path)
         return []
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0

@@ -22,6 +22,7 @@ from toolkit.jobs.context import Job
 from toolkit.operations import targets
 from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.extract import extract
+from toolkit.operations.remembered import named
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
@@ -85,7 +86,7 @@ def _live(session: Session, request: ExportRequest, job: Job) -> Path:
     if not is_profile_word(word) and not Path(word).is_dir():
         return absolute(Path(word))
     found = survey(
-        targets.profiles(session, [word])[0],
+        named(session, word) if is_profile_word(word) else targets.profiles(session, [word])[0],
         Scope.FULL,
         skip=session.private_folders,
         now=session.now(),

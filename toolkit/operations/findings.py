@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import enum
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import DamageError, LifeboatError, NotADatabaseError, SourceMissingError
-from toolkit.sqlite.check import CheckResult, Checkup
+from toolkit.sqlite.check import FOREIGN_KEYS, CheckResult, Checkup
 from toolkit.sqlite.probe import Probe
 from toolkit.wording import count_text, size_text
 
@@ -117,7 +119,8 @@ def _is_empty(path: str) -> bool:
 
 
 def _rescue(path: str) -> str:
-    return f"keep it as it is now with `lifeboat backup {path} --kind emergency`, then restore the last good backup"
+    keep = f"lifeboat backup {shlex.quote(path)} --kind emergency"
+    return f"keep it as it is now with `{keep}`, then restore the last good backup"
 
 
 _REMEDIES = {
@@ -128,7 +131,11 @@ _REMEDIES = {
 
 def of_checks(checkup: Checkup, path: str) -> list[Finding]:
     """Return a finding for each check that failed, and a notice for those that could not be made."""
-    found = [_of_check(check, path) for check in checkup.checks if not check.ok]
+    unread = checkup.foreign_key_violations is None
+    failed = [check for check in checkup.checks if not check.ok]
+    found = [_of_check(check, path) for check in failed if not (unread and check.name == FOREIGN_KEYS)]
+    if unread and not found:
+        found = [_of_check(replace(check, name="rows"), path) for check in failed]
     if checkup.skipped:
         found.append(
             _notice("not-checked", path, "some checks could not be made here", evidence=tuple(checkup.skipped))

@@ -20,6 +20,7 @@ from toolkit.operations.session import Session
 from toolkit.profile.model import Profile
 from toolkit.retention import Kind
 from toolkit.vault import health, sidecar
+from toolkit.wording import duration_text
 
 JOBS_LOOKED_AT = 100
 _WORST_FIRST = ("bad", "warn", "unknown", "ok")
@@ -184,7 +185,8 @@ def _promised(target: StatusTarget, max_age: timedelta | None, now: datetime) ->
     if max_age is None or (target.last_good is not None and now - target.last_good.at <= max_age):
         return target
     since = now if target.last_good is None else target.last_good.at + max_age
-    said = "no good backup" if target.last_good is None else f"the last good backup is older than {max_age}"
+    limit = duration_text(max_age.total_seconds())
+    said = "there is no good backup" if target.last_good is None else f"the last good backup is older than {limit}"
     others = tuple(reason for reason in target.reasons if reason.code not in ("stale", "no-backup", "no-good-backup"))
     return msgspec.structs.replace(target, state="bad", reasons=(StatusReason("stale", since, said), *others))
 

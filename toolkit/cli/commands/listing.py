@@ -33,7 +33,11 @@ SORTS = ("started", "finished", "size", "rating", "profile", "kind", "evidence")
 @click.option("--since", type=MOMENT, help="Begun then or later: 2026-11-20, 2026-11-20T03:00, or 7d ago.")
 @click.option("--until", type=MOMENT, help="Begun before then.")
 @click.option(
-    "--sort", type=click.Choice(SORTS), default="started", show_default=True, help="Sort by this, the newest first."
+    "--sort",
+    type=click.Choice(SORTS),
+    default="started",
+    show_default=True,
+    help="What comes first: the newest, largest, best.",
 )
 @click.option("--reverse", is_flag=True, help="Turn the order round.")
 @click.option(

@@ -34,7 +34,7 @@ def show_command(backup: str, **options: Any) -> None:
     """Show one backup: tables and rows, checks, what was left out, evidence, where its files are.
 
     BACKUP is an id or its beginning, `latest`, `latest~2`, `PROFILE@latest`, or the path of an archive.
-    The last line is the stock command that opens the archive without Lifeboat.
+    `opens with` is the stock command that unpacks the archive without Lifeboat.
     """
     from toolkit.cli.render.show import show_text
     from toolkit.operations import show

@@ -50,7 +50,7 @@ def _summary(report: CompareReport) -> str:
     if report.same:
         return f"the same: {count_text(report.unchanged, 'file or folder', 'files and folders')}, databases too"
     counted = differences.added + differences.removed + differences.changed
-    more = f", {len(differences.files):,} of them shown" if len(differences.files) < counted else ""
+    more = f" ({len(differences.files):,} of {counted:,} named)" if len(differences.files) < counted else ""
     return (
         f"{differences.added:,} added, {differences.removed:,} removed, {differences.changed:,} changed{more};"
         f" {report.unchanged:,} the same; {count_text(len(differences.databases), 'database')} differ"

@@ -29,8 +29,12 @@ def _target(target: DiagnosedTarget) -> Iterator[str]:
         verdict = "in use, unsure"
     color = "green" if verdict == "healthy" else "red" if not target.healthy else "yellow"
     yield f"{click.style(verdict, fg=color, bold=True)}  {display(target.path)}{_figures(target)}"
+    said: set[str] = set()
     for finding in target.findings:
         yield from _finding(finding, target)
+        if finding.remedy and finding.remedy not in said:
+            yield f"    try: {display(finding.remedy)}"
+            said.add(finding.remedy)
 
 
 def _figures(target: DiagnosedTarget) -> str:
@@ -54,5 +58,3 @@ def _finding(finding: Finding, target: DiagnosedTarget) -> Iterator[str]:
     yield from (f"      {display(line)}" for line in finding.evidence[:_LINES])
     if len(finding.evidence) > _LINES:
         yield f"      … and {len(finding.evidence) - _LINES} more lines (--json shows them)"
-    if finding.remedy:
-        yield f"    try: {display(finding.remedy)}"

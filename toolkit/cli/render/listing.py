@@ -19,7 +19,7 @@ def list_text(report: ListReport, now: datetime) -> list[str]:
     lines = table(HEADER, [_row(backup, now) for backup in report.backups], right=_RIGHT)
     shown = len(report.backups)
     first = f"{report.offset + 1} to {report.offset + shown}" if report.offset else f"{shown:,}"
-    if shown < report.total:
+    if report.offset + shown < report.total:
         lines.append(f"{first} of {report.total:,} (--offset {report.offset + shown} shows more)")
     else:
         lines.append(f"{first} of {report.total:,}")

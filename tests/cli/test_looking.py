@@ -1,0 +1,197 @@
+"""The commands that only look: what they print, their JSON, their exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.makers import databases
+from tests.makers.applications import Shop, configured, shop
+from tests.makers.commands import Ran, lifeboat
+from toolkit.cli.commands.listing import SORTS
+from toolkit.vault.catalog import ORDERS
+
+ENVELOPE = {"outcome", "exit", "job", "changed", "warnings", "error"}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Shop:
+    return shop(tmp_path, orders=20)
+
+
+def run(made: Shop, *arguments: object) -> Ran:
+    return lifeboat("--vault", made.vault, *arguments)
+
+
+def document(made: Shop, *arguments: object) -> dict[str, Any]:
+    ran = run(made, *arguments, "--json")
+    found: dict[str, Any] = json.loads(ran.stdout)
+    assert found.keys() >= ENVELOPE
+    assert (found["exit"], ran.stderr) == (ran.code, "")
+    return found
+
+
+def test_list(made: Shop) -> None:
+    row = made.back_up(note="\x1b[31mhostile\x1b[0m")
+    made.back_up()
+    ran = run(made, "list", "--limit", "1", "--offset", "1")
+    assert ran.code == 0
+    assert row.id in ran.stdout
+    assert "\x1b" not in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "2 to 2 of 2"
+    assert run(made, "list", "--limit", "1").stdout.splitlines()[-1] == "1 of 2 (--offset 1 shows more)"
+    found = document(made, "list", "shop")
+    assert (found["total"], len(found["backups"])) == (2, 2)
+    assert found["backups"][1]["note"] == "\x1b[31mhostile\x1b[0m"
+
+
+def test_every_order_of_the_vault_can_be_asked_for() -> None:
+    assert set(SORTS) == set(ORDERS)
+
+
+def test_list_by_time(made: Shop) -> None:
+    made.back_up()
+    assert document(made, "list", "--since", "2026-11-20")["total"] == 1
+    assert document(made, "list", "--until", "2026-11-20T03:00")["total"] == 0
+    assert document(made, "list", "--until", "2026-11-20T06:01+03:00")["total"] == 1
+    wrong = run(made, "list", "--since", "yesterday-ish")
+    assert wrong.code == 2
+    assert "36h" in wrong.stderr
+
+
+def test_list_where_nothing_is(made: Shop) -> None:
+    assert run(made, "list").code == 10
+    made.back_up()
+    ran = run(made, "list", "--kind", "monthly")
+    assert (ran.code, ran.stdout) == (0, "")
+    assert "no such backup" in ran.stderr
+    assert document(made, "list", "nobody")["error"]["code"] == "profile-not-found"
+
+
+def test_show(made: Shop) -> None:
+    row = made.back_up(note="before the upgrade", tags=("x",))
+    ran = run(made, "show", row.id[:4])
+    assert ran.code == 0
+    for part in (
+        "before the upgrade",
+        "quick_check ok",
+        "orders",
+        row.sha256,
+        Path(row.archive).name,
+        "zstd -dc",
+        str(made.root),
+        "verified",
+    ):
+        assert part in ran.stdout
+    found = document(made, "show", "latest", "--only", "*.txt")
+    assert found["backup"]["id"] == row.id
+    assert [Path(one["path"]).name for one in found["files"]] == ["report.txt"]
+    assert found["matching"] == 1
+    assert run(made, "show", "zzzzzzzz").code == 10
+    assert run(made, "show", "no such").code == 2
+
+
+def test_find(made: Shop) -> None:
+    row = made.back_up()
+    ran = run(made, "find", "report.txt")
+    assert ran.code == 0
+    assert str(made.uploads / "report.txt") in ran.stdout
+    assert row.id in ran.stdout
+    (found,) = document(made, "find", "report.txt")["files"]
+    assert found["versions"][0]["backups"][0]["id"] == row.id
+    assert run(made, "find", "nobody").code == 10
+
+
+def test_compare(made: Shop) -> None:
+    made.back_up()
+    assert run(made, "compare", "latest", "--exit-code").code == 0
+    made.execute("DELETE FROM orders WHERE id = 1")
+    (made.uploads / "logo.png").unlink()
+    ran = run(made, "compare", "latest")
+    assert ran.code == 0
+    assert "orders: 20 rows -> 19 rows (-1)" in ran.stdout
+    assert f"- {made.uploads}/logo.png" in ran.stdout
+    found = document(made, "compare", "latest", "--exit-code")
+    assert (found["exit"], found["same"], found["differences"]["removed"]) == (4, False, 1)
+
+
+def test_stats(made: Shop) -> None:
+    made.back_up()
+    made.clock.move(days=10)
+    made.back_up()
+    ran = run(made, "stats")
+    assert ran.code == 0
+    assert "█" in ran.stdout
+    plain = run(made, "stats", "--ascii")
+    assert "█" not in plain.stdout
+    assert plain.stdout.isascii()
+    found = document(made, "stats", "shop")["stats"]
+    assert (found["completed"], found["success_rate"], found["profile"]) == (2, 1.0, "shop")
+
+
+def test_status_and_no_command(made: Shop) -> None:
+    first = lifeboat("--vault", made.vault)
+    assert first.code == 0
+    assert "lifeboat backup" in first.stderr
+    made.back_up()
+    assert run(made).stdout == run(made, "status").stdout
+    assert str(made.database) in run(made).stdout
+    found = document(made, "status")
+    assert {one["state"] for one in found["targets"]} == {"ok"}
+    assert found["vault"]["backups"] == 1
+    assert found["jobs"] == []
+    assert run(made, "status", "--max-age", "100000d").code == 0
+    assert document(made, "status", "--max-age", "1s")["exit"] == 4
+    assert run(made, "status", "nobody").code == 10
+
+
+def test_diagnose(made: Shop) -> None:
+    assert run(made, "diagnose", made.root).code == 0
+    bad = databases.flipped_page(made.uploads / "bad\n.db")
+    ran = run(made, "diagnose", made.root)
+    assert ran.code == 4
+    assert "UNHEALTHY" in ran.stdout
+    assert "bad\\n.db" in ran.stdout
+    found = document(made, "diagnose", made.root)
+    assert (found["healthy"], found["outcome"], found["changed"]) == (False, "warn", False)
+    target = next(one for one in found["targets"] if one["path"] == str(bad))
+    assert target["healthy"] is False
+    assert {"code", "severity", "subject", "message", "remedy"} <= target["findings"][0].keys()
+    assert found["job"]
+    assert run(made, "diagnose", made.root / "none.db").code == 10
+    configured(made, f"databases: [{made.root}/none.db]")
+    assert lifeboat("--config", made.config, "diagnose", "shop").code == 4
+
+
+def test_export(made: Shop, tmp_path: Path) -> None:
+    ran = run(made, "export", made.database, "--format", "json", "-o", tmp_path / "x.json")
+    assert ran.code == 0
+    assert ran.stdout.splitlines()[0] == str(tmp_path / "x.json")
+    made.back_up()
+    found = document(made, "export", "--from", "latest", "--database", "shop.db")
+    assert Path(found["files"][0]).parent == made.vault / "recovery"
+    assert found["tables"]["orders"] == 20
+    assert found["changed"] is True
+    assert run(made, "export", made.database, "-o", tmp_path / "x.json").code == 5
+    assert run(made, "export").code == 2
+    bad = databases.flipped_page(made.root / "bad.db")
+    assert run(made, "export", bad).code == 4
+
+
+@pytest.mark.parametrize("name", ["list", "show", "find", "compare", "stats", "status", "diagnose", "export"])
+def test_help_ends_with_examples_and_exit_codes(name: str) -> None:
+    ran = lifeboat(name, "--help")
+    assert ran.code == 0
+    examples = ran.stdout.split("Examples:")[1]
+    assert f"lifeboat {name}" in examples
+    assert "0   done" in examples or "0  done" in examples
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("show", "latest"), ("find", "x"), ("compare", "latest"), ("stats",)])
+def test_questions_need_no_journal_and_make_no_vault(made: Shop, machine: Path, arguments: tuple[str, ...]) -> None:
+    assert run(made, *arguments).code == 10
+    assert not made.vault.exists()
+    assert not list(machine.glob("var/lib/lifeboat/jobs/*"))
