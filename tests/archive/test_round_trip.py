@@ -46,10 +46,10 @@ def plain(prints: dict[bytes, Print]) -> dict[bytes, tuple[object, ...]]:
 def test_tar_keeps_everything(tree: Path, tmp_path: Path, name: str) -> None:
     archive, _ = made(tree, tmp_path, ArchiveSpec(name, level=1))
     out = unpack(archive, tmp_path / "out")
-    seconds = {key: replace(one, mtime_ns=one.mtime_ns // SECOND * SECOND) for key, one in fingerprint(tree).items()}
-    assert fingerprint(Path(f"{out}/files{tree}"), owners=os.geteuid() == 0) == (
-        seconds if os.geteuid() == 0 else fingerprint(tree, owners=False)
-    )
+    root = os.geteuid() == 0
+    source = fingerprint(tree, owners=root)
+    seconds = {key: replace(one, mtime_ns=one.mtime_ns // SECOND * SECOND) for key, one in source.items()}
+    assert fingerprint(Path(f"{out}/files{tree}"), owners=root) == seconds
 
 
 def test_zip_keeps_contents_and_links(tree: Path, tmp_path: Path) -> None:

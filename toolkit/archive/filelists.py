@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +31,12 @@ def _compressor() -> Any:
     return zstd.ZstdCompressor(options=options)
 
 
+def _nameless(folder: Path) -> IO[bytes]:
+    import tempfile
+
+    return tempfile.TemporaryFile(dir=folder)
+
+
 class ListWriter:
     """Writes the file list under a partial name; `hidden` keeps it out of the folder altogether.
 
@@ -41,9 +46,7 @@ class ListWriter:
     def __init__(self, folder: Path, name: str, ident: str, *, hidden: bool = False) -> None:
         self._target = folder / name
         self._path = None if hidden else folder / partial_name(name, ident)
-        self._file: IO[bytes] = (
-            durable.create_file(self._path) if self._path is not None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed in finish
-        )
+        self._file: IO[bytes] = durable.create_file(self._path) if self._path is not None else _nameless(folder)
         self._compressor = _compressor()
         self._buffer = bytearray()
         self._sha = hashlib.sha256()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from toolkit import durable
 from toolkit.archive import manifest as manifests
-from toolkit.archive.manifest import ArchiveFile
+from toolkit.archive.manifest import ArchiveFile, Manifest
 from toolkit.archive.member import HoleDigest, Member
 from toolkit.archive.names import UNLIMITED
 from toolkit.archive.reader import FILE_LIST, LARGEST_MANIFEST, MANIFEST, ArchiveReader, open_archive
@@ -28,13 +28,17 @@ RESTORE_TEXT = b"RESTORE.txt"
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What verifying found: `errors` has at most `MOST_ERRORS` sentences; files and logical bytes that were read."""
+    """What verifying found: `errors` has at most `MOST_ERRORS` sentences; files and logical bytes that were read.
+
+    `inside` is the manifest in the archive, None when it was not come to.
+    """
 
     ok: bool
     errors: tuple[str, ...]
     files: int
     bytes: int
     seconds: float
+    inside: Manifest | None = None
 
 
 def verify(
@@ -69,7 +73,7 @@ def verify(
         if error.code in ("not-found", "source-missing"):
             raise
         run.fail(str(error))
-    return VerifyReport(not run.errors, tuple(run.errors), run.files, run.bytes, time.monotonic() - begun)
+    return VerifyReport(not run.errors, tuple(run.errors), run.files, run.bytes, time.monotonic() - begun, run.inside)
 
 
 class _Verification:
@@ -81,6 +85,7 @@ class _Verification:
         self._packed = 0
         self._total = 0
         self.errors: list[str] = []
+        self.inside: Manifest | None = None
         self.files = 0
         self.bytes = 0
 
@@ -190,7 +195,7 @@ class _Verification:
             if name not in seen:
                 self.fail("a member is missing", name)
                 return
-        inside = manifests.decode(seen[MANIFEST][1])
+        inside = self.inside = manifests.decode(seen[MANIFEST][1])
         if inside.files.digest != seen[FILE_LIST][0]:
             self.fail("the file list inside is not the one that the manifest inside names")
 
