@@ -150,6 +150,14 @@ def test_a_damaged_database_is_told(made: Shop) -> None:
     assert "damage" in database.how
 
 
+def test_a_database_that_was_emptied_is_told(made: Shop) -> None:
+    made.back_up()
+    databases.zero_bytes(made.database)
+    (database,) = against_now(made).differences.databases
+    assert (database.change.value, "damage" in database.how) == ("changed", True)
+    assert database.tables["orders"] == TableChange(20, None)
+
+
 def test_roots_inside_each_other_and_other_roots(made: Shop) -> None:
     configured(made, f"files: [{made.root}]")
     old = made.back_up(scope=Scope.FILES).id

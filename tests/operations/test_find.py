@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.makers.applications import Shop, shop
+from tests.makers.applications import Shop, configured, shop
 from toolkit.operations import find
 from toolkit.operations.find import FindReport, FindRequest
 from toolkit.operations.report import Ending
@@ -74,3 +74,16 @@ def test_a_list_that_cannot_be_read_makes_it_incomplete(made: Shop) -> None:
     assert [seen.id for seen in report.files[0].versions[0].backups] == [sound.id]
     assert [(one.code, one.subject) for one in report.warnings] == [("not-searched", broken.id)]
     assert report.ending is Ending.INCOMPLETE
+
+
+def test_encrypted_backups_are_searched_where_the_passphrase_is_known(made: Shop) -> None:
+    secret = made.root.parent / "passphrase"
+    secret.write_text("correct horse")
+    secret.chmod(0o600)
+    configured(made, f"files: [{made.uploads}]\narchive: {{encrypt: {{passphrase_file: {secret}}}}}")
+    made.back_up()
+    assert [Path(one.path).name for one in look(made, "*.txt").files] == ["report.txt"]
+    made.config = None
+    report = look(made, "*.txt")
+    assert (report.files, report.ending) == ([], Ending.INCOMPLETE)
+    assert "passphrase" in report.warnings[0].message

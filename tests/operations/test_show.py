@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.makers.applications import Shop, shop
-from toolkit.errors import BackupNotFoundError
+from tests.makers.applications import Shop, configured, shop
+from toolkit.errors import BackupNotFoundError, PassphraseError
 from toolkit.operations import show
 from toolkit.operations.show import ShowRequest
 from toolkit.retention import Scope
@@ -106,3 +106,22 @@ def test_a_missing_archive_is_said(made: Shop) -> None:
     assert [one.code for one in report.warnings] == ["archive-missing"]
     with pytest.raises(BackupNotFoundError):
         show.run(made.session(), ShowRequest(backup="zzzzzzzz"))
+
+
+def test_an_encrypted_backup_is_shown_and_opens_with_stock_tools(made: Shop, tmp_path: Path) -> None:
+    secret = made.root.parent / "passphrase"
+    secret.write_text("correct horse")
+    secret.chmod(0o600)
+    configured(made, f"files: [{made.uploads}]\narchive: {{encrypt: {{passphrase_file: {secret}}}}}")
+    row = made.back_up()
+    assert show.run(made.session(), ShowRequest(backup=row.id, files=True)).matching == 3
+    made.config = None
+    report = show.run(made.session(), ShowRequest(backup=row.id))
+    assert report.backup.encrypted
+    with pytest.raises(PassphraseError):
+        show.run(made.session(), ShowRequest(backup=row.id, files=True))
+    target = tmp_path / "out"
+    target.mkdir()
+    typed = report.command.replace("7z x", "7z x '-pcorrect horse'")  # what 7z asks for at a terminal
+    subprocess.run(["bash", "-o", "pipefail", "-c", typed], cwd=target, check=True, stdout=subprocess.DEVNULL)
+    assert (target / f"files{made.uploads}" / "report.txt").read_text() == "one"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 
@@ -125,7 +126,11 @@ def _with_now(
     _take_files(
         report, live_differs(left, found, limit=request.limit, content=request.content, should_stop=should_stop)
     )
-    _take_databases(report, manifest, _live_databases(session, found, report, should_stop))
+    live = _live_databases(session, found, report, should_stop)
+    for record in manifest.databases:
+        if record.path not in live and os.path.lexists(record.path):
+            live[record.path] = _no_database
+    _take_databases(report, manifest, live)
     if found.git:
         report.notes.append("git repositories are not compared with their origin")
 
@@ -174,6 +179,11 @@ def _live_databases(
         return read
 
     return {str(database.path): reader(index) for index, database in enumerate(found.databases)}
+
+
+def _no_database() -> _Side:
+    """Return what is compared of a file that was a database and is none any more."""
+    return _Side(tables={}, damaged=True)
 
 
 def _of_checkup(checkup: Checkup) -> _Side:
