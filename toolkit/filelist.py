@@ -8,6 +8,7 @@ surrogate escapes (`os.fsdecode`), and on the wire `{"text", "b64"}` where they 
 from __future__ import annotations
 
 import base64
+import contextlib
 import enum
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -143,7 +144,8 @@ def decode_name(name: object) -> str:
     if isinstance(name, str):
         return name
     if isinstance(name, dict) and isinstance(name.get("b64"), str):
-        return os.fsdecode(base64.b64decode(name["b64"]))
+        with contextlib.suppress(ValueError):
+            return os.fsdecode(base64.b64decode(name["b64"]))
     raise ArchiveDamagedError("a name in the file list cannot be read")
 
 
@@ -172,9 +174,12 @@ def decode_entry(line: bytes) -> FileEntry:
         return _decoder.decode(line)
     except msgspec.ValidationError:
         pass
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArchiveDamagedError("a line of the file list is not JSON") from error
-    fields = msgspec.json.decode(line)
+    try:
+        fields = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArchiveDamagedError("a line of the file list is not JSON") from error
     if not isinstance(fields, dict):
         raise ArchiveDamagedError("a line of the file list is not an object")
     names = {key: decode_name(fields.pop(key)) for key in _NAMES if key in fields}

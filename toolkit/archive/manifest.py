@@ -263,7 +263,7 @@ def decode(data: bytes) -> Manifest:
     """
     try:
         fields = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArchiveDamagedError("the manifest is not JSON") from error
     if not isinstance(fields, dict) or not isinstance(fields.get("manifest"), int):
         raise ArchiveDamagedError("this is no manifest of a Lifeboat backup")
