@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from toolkit.archive.manifest import DatabaseRecord, Evidence, EvidenceLevel, Manifest
+from toolkit import durable
+from toolkit.archive.manifest import DatabaseRecord, Evidence, EvidenceLevel, Manifest, Status
 from toolkit.archive.verify import VerifyReport, verify
-from toolkit.errors import CancelledError, LifeboatError
+from toolkit.errors import CancelledError, LifeboatError, NotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
 from toolkit.operations.archiving import StoredBackup, stored
 from toolkit.operations.extract import Extraction, extract
 from toolkit.operations.report import Ending, Report, worst
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
+from toolkit.operations.targets import backup as find_backup
+from toolkit.operations.targets import profile_names
 from toolkit.profile.model import Profile
 from toolkit.sqlite.check import check
-from toolkit.vault import store
+from toolkit.vault import layout, sidecar, store
 
 SMOKE_TIMEOUT = 300.0
 """Seconds that one smoke test may take."""
@@ -59,19 +66,43 @@ class VerifyJobReport(Report, kw_only=True):
     backups: list[VerifyRow] = msgspec.field(default_factory=list)
 
 
+_FOREVER = (
+    "id", "profile", "kind", "scope", "format", "host", "user", "tool", "application_version", "started", "job",
+    "encrypted", "damaged", "sources", "databases", "files", "left_out",
+)  # fmt: skip
+"""What a manifest says from the first to the last: the same in the archive and beside it."""
+
+
 def check_archive(backup: StoredBackup, job: Job) -> VerifyReport:
-    """Read the whole archive and compare it with its manifest and file list; damage is in the report."""
+    """Read the whole archive and compare it with its manifest and file list; damage is in the report.
+
+    The manifest beside the archive is compared with the one inside too, but for what may change later (rating,
+    note, tags, pin, evidence, copies).
+    """
     progress = job.progress(total=backup.manifest.size)
-    if not backup.manifest.encrypted and not backup.file_list.exists():
+    outside = backup.manifest.encrypted or not _has_sidecars(backup)
+    if not outside and not backup.file_list.exists():
         return VerifyReport(False, (f"the file list is missing: {backup.file_list.name}",), 0, 0, 0.0)  # noqa: FBT003
-    return verify(
+    found = verify(
         backup.manifest.archives[0],
         backup.volumes,
-        None if backup.manifest.encrypted else backup.entries(checked=True),
+        None if outside else backup.entries(checked=True),
         passphrase=backup.passphrase,
         on_progress=progress,
         should_stop=job.should_stop,
     )
+    if found.inside is None:
+        return found
+    differ = [name for name in _FOREVER if getattr(found.inside, name) != getattr(backup.manifest, name)]
+    if not differ:
+        return found
+    error = f"the manifest does not say the same as the one in the archive: {', '.join(differ)}"
+    return dataclasses.replace(found, ok=False, errors=(*found.errors, error))
+
+
+def _has_sidecars(backup: StoredBackup) -> bool:
+    """Say whether the manifest or the file list lies beside the archive, not only in it."""
+    return (backup.folder / f"{layout.stem_of(backup.manifest)}{layout.MANIFEST}").exists() or backup.file_list.exists()
 
 
 class ReadBack(msgspec.Struct, frozen=True):
@@ -103,7 +134,7 @@ def run(session: Session, request: VerifyRequest, job: Job) -> VerifyJobReport:
         except (CancelledError, MemoryError):
             raise
         except LifeboatError as error:
-            if len(request.backups) == 1 and error.code == "passphrase":
+            if error.code == "no-space" or (len(request.backups) == 1 and error.code == "passphrase"):
                 raise
             row = VerifyRow(
                 id=backup.manifest.id,
@@ -123,7 +154,8 @@ def _prove(session: Session, backup: StoredBackup, request: VerifyRequest, job: 
     found = check_archive(backup, job)
     errors = list(found.errors)
     if found.ok and request.level >= EvidenceLevel.OPENED:
-        with private_folder(session.vault, f"verify-{backup.manifest.id}-{job.id}") as scratch:
+        with _scratch(session, f"verify-{backup.manifest.id}-{job.id}") as scratch:
+            _require_space(scratch, backup.manifest, rehearse=request.rehearse)
             job.step("open", f"Restoring {backup.manifest.id} to scratch")
             wanted = None if request.rehearse else {record.path for record in backup.manifest.databases}
             result = extract(backup, scratch / "restored", job, only_databases=wanted)
@@ -141,6 +173,24 @@ def _prove(session: Session, backup: StoredBackup, request: VerifyRequest, job: 
         bytes=found.bytes,
         seconds=round(found.seconds, 3),
     )
+
+
+@contextlib.contextmanager
+def _scratch(session: Session, name: str) -> Iterator[Path]:
+    """Give a private folder: in the vault, or in the system's temporary folder where there is no vault."""
+    try:
+        vault = session.existing_vault
+    except NotFoundError:
+        with tempfile.TemporaryDirectory(prefix="lifeboat-") as folder:
+            yield Path(folder)
+        return
+    with private_folder(vault, name) as folder_in_vault:
+        yield folder_in_vault
+
+
+def _require_space(scratch: Path, manifest: Manifest, *, rehearse: bool) -> None:
+    wanted = manifest.files.bytes if rehearse else sum(record.size for record in manifest.databases)
+    durable.require_space(scratch, wanted)
 
 
 def _open_databases(manifest: Manifest, result: Extraction) -> list[str]:
@@ -230,12 +280,74 @@ def _keep(
 
     try:
         if backup.folder.is_relative_to(session.vault_path):
-            store.update(session.existing_vault, row.id, change)
+            with session.hold(row.profile, "keep the evidence", job):
+                store.update(session.existing_vault, row.id, change)
             report.changed = True
     except LifeboatError as error:
         report.warn("evidence-not-kept", f"the evidence could not be kept: {error.message}", subject=row.id)
 
 
-def selected(session: Session, manifests: Sequence[Manifest]) -> tuple[StoredBackup, ...]:
-    """Return the stored backups of `manifests`."""
-    return tuple(stored(session, session.existing_vault, manifest) for manifest in manifests)
+def named(session: Session, words: Sequence[str]) -> tuple[StoredBackup, ...]:
+    """Return the backups that `words` name, each once: ids, selectors, paths of archives.
+
+    Raises `BackupNotFoundError`, `UsageError`, `SourceMissingError` for a record without archive, and
+    `ArchiveDamagedError` when the manifest itself cannot be read.
+    """
+    found: dict[tuple[str, Path], StoredBackup] = {}
+    for word in words:
+        one = find_backup(session, word)
+        if not one.manifest.archives:
+            raise SourceMissingError(
+                "this backup has no archive", subject=one.manifest.id, hint=one.manifest.error or None
+            )
+        found[one.manifest.id, one.folder] = one
+    return tuple(found.values())
+
+
+class Everything(msgspec.Struct, frozen=True):
+    """All backups to verify in their order, and the manifests that cannot be read, with the reason."""
+
+    backups: tuple[StoredBackup, ...]
+    unreadable: tuple[tuple[Path, str], ...]
+
+
+def oldest_first(session: Session, profile: str | None = None) -> Everything:
+    """Return all finished backups (of `profile`), those whose evidence is oldest first.
+
+    Raises `NotFoundError` when there is no vault, `ProfileNotFoundError`.
+    """
+    vault = session.existing_vault
+    if profile is not None:
+        profile_names(session, [profile])
+    manifests: list[tuple[datetime, str, StoredBackup]] = []
+    unreadable: list[tuple[Path, str]] = []
+    for path in layout.manifests(vault, profile):
+        try:
+            manifest = sidecar.read(path)
+            if manifest.tombstone is None and manifest.status in (Status.COMPLETED, Status.UPLOADING):
+                when = manifest.evidence.when or datetime.min.replace(tzinfo=UTC)
+                manifests.append((when, manifest.id, stored(session, vault, manifest)))
+        except LifeboatError as error:
+            unreadable.append((path, error.message))
+    ordered = sorted(manifests, key=lambda one: one[:2])
+    return Everything(tuple(one[2] for one in ordered), tuple(unreadable))
+
+
+def run_all(session: Session, profile: str | None, request: VerifyRequest, job: Job) -> VerifyJobReport:
+    """Prove all backups (of `profile`), those with the oldest evidence first; unreadable manifests are damage.
+
+    The `backups` of `request` are not looked at.
+    """
+    found = oldest_first(session, profile)
+    report = run(session, msgspec.structs.replace(request, backups=found.backups), job)
+    for path, reason in found.unreadable:
+        parsed = layout.parse_name(path.name)
+        owner = parsed[0].profile if parsed is not None else ""
+        report.backups.append(
+            VerifyRow(id=layout.id_of(path), profile=owner, evidence="written", ok=False, errors=(f"{reason}: {path}",))
+        )
+        report.warn("damaged", reason, subject=str(path), hint="lifeboat catalog rebuild")
+        report.ending = worst(report.ending, Ending.DAMAGE)
+    if not report.backups:
+        report.notes.append("there is no backup to verify")
+    return report
