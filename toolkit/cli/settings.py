@@ -105,13 +105,14 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then one line on the global ones."""
-        rows = [row for parameter in super().get_params(ctx) if (row := parameter.get_help_record(ctx)) is not None]
+        options = [parameter for parameter in super().get_params(ctx) if isinstance(parameter, click.Option)]
+        rows = [row for option in options if (row := option.get_help_record(ctx)) is not None]
         if rows:
             with formatter.section("Options"):
                 formatter.write_dl(rows)
-        names = ", ".join(option.opts[-1] for option in self.global_options)
-        with formatter.section("Global options"):
-            formatter.write_text(f"{names} (see `lifeboat --help`)")
+        names = " ".join(option.opts[0] for option in self.global_options)
+        with formatter.section("Global options (see `lifeboat --help`)"):
+            formatter.write(f"{'':>{formatter.current_indent}}{names}\n")
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples and what the exit codes mean."""

@@ -131,7 +131,7 @@ class Copies:
             return self._raw_copy(database, folder, _checks(checkup))
         return TakenCopy(
             database=database,
-            record=_record(database, checkup, form="copy"),
+            record=_record(database, checkup, journal_mode=report.journal_mode),
             files=((staged, str(database.path)),),
             exports=self._exports(database, staged, folder),
             seconds=report.seconds,
@@ -175,11 +175,10 @@ def _checks(checkup: check.Checkup) -> tuple[Check, ...]:
     return tuple(Check(name=one.name, ok=one.ok, messages=one.messages[:100]) for one in checkup.checks)
 
 
-def _record(database: FoundDatabase, checkup: check.Checkup, *, form: str) -> DatabaseRecord:
+def _record(database: FoundDatabase, checkup: check.Checkup, *, journal_mode: str) -> DatabaseRecord:
     return DatabaseRecord(
         name=database.name,
         path=str(database.path),
-        form=form,
         damaged=checkup.damaged,
         size=checkup.size,
         page_size=checkup.page_size,
@@ -187,7 +186,7 @@ def _record(database: FoundDatabase, checkup: check.Checkup, *, form: str) -> Da
         user_version=checkup.user_version,
         application_id=checkup.application_id,
         encoding=checkup.encoding,
-        journal_mode=checkup.journal_mode,
+        journal_mode=journal_mode,
         sqlite_version=checkup.sqlite_version,
         schema_digest=checkup.schema_digest,
         tables=checkup.tables,
