@@ -83,7 +83,8 @@ def test_unfinished_business_is_no_damage(made: Shop, make: Callable[[Path], Pat
     path = make(made.root / "odd.db")
     before = names_below(made.root)
     target = only(look(made, path))
-    assert (target.healthy, codes(target)) == (True, expected)
+    seen = expected if os.geteuid() == 0 else {}  # others cannot tell that nobody has it open
+    assert (target.healthy, codes(target)) == (True, seen)
     after = names_below(made.root)
     assert after.keys() == before.keys()
     shared = f"{path}-shm"  # what readers share, and make again themselves; it means nothing on disk

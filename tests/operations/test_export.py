@@ -87,7 +87,14 @@ def test_what_has_the_name_is_never_replaced(made: Shop, tmp_path: Path) -> None
     assert (tmp_path / "x.sql").read_text() == "mine"
 
 
-@pytest.mark.parametrize("make", [databases.flipped_page, databases.truncated])
+def damaged_index(path: Path) -> Path:
+    """Make a shop whose rows all read, and whose index does not."""
+    databases.shop(path)
+    databases.flip_page(path, databases.root_page(path, "orders_by_user"))
+    return path
+
+
+@pytest.mark.parametrize("make", [databases.flipped_page, databases.truncated, damaged_index])
 def test_a_damaged_database_raises_and_leaves_nothing(made: Shop, tmp_path: Path, make: object) -> None:
     bad = make(made.root / "bad.db")  # type: ignore[operator]
     before = names_below(made.root)

@@ -114,6 +114,13 @@ def test_a_damaged_database_comes_first_and_fails(made: Shop) -> None:
     assert report.ending is Ending.DAMAGE
 
 
+def test_the_worst_comes_first(made: Shop) -> None:
+    configured(made, f"databases: [{made.database}]")
+    made.back_up()
+    configured(made, f"databases: [{made.database}]\nfiles: [{made.uploads}]")
+    assert states(look(made)) == [("bad", f"files:{made.uploads}"), ("ok", str(made.database))]
+
+
 def test_what_only_backups_know(tmp_path: Path) -> None:
     made = shop(tmp_path, orders=20)
     made.back_up()
