@@ -114,6 +114,14 @@ def test_a_damaged_database_comes_first_and_fails(made: Shop) -> None:
     assert report.ending is Ending.DAMAGE
 
 
+def test_a_database_that_is_named_by_a_link_is_the_one_that_was_backed_up(made: Shop) -> None:
+    link = made.root.parent / "link.db"
+    link.symlink_to(made.database)
+    configured(made, f"databases: [{link}]")
+    made.back_up()
+    assert states(look(made)) == [("ok", str(made.database))]
+
+
 def test_the_worst_comes_first(made: Shop) -> None:
     configured(made, f"databases: [{made.database}]")
     made.back_up()

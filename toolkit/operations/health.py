@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from toolkit.errors import LifeboatError
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
@@ -12,8 +14,8 @@ FILE_NAME = "health.json"
 
 
 def wanted(profile: Profile) -> list[tuple[str, str]]:
-    """Return the targets that a profile names, as the health file names them."""
-    targets = [("database", str(source.path)) for source in profile.databases]
+    """Return the targets that a profile names, as the health file names them: databases by their real path."""
+    targets = [("database", os.path.realpath(source.path)) for source in profile.databases]
     targets += [("files", f"files:{source.path}") for source in profile.files]
     targets += [("files", f"config:{source.path}") for source in profile.config_files]
     targets += [("files", f"logs:{source.path}") for source in profile.logs]
