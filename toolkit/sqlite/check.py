@@ -331,6 +331,18 @@ def check(path: str | os.PathLike[str], *, level: Level, should_stop: ShouldStop
     return replace(checkup, checks=(unread, *checkup.checks))
 
 
+def quick_check(path: str | os.PathLike[str]) -> list[str]:
+    """Return what SQLite's own `quick_check` says of a database that nobody writes; nothing when it is sound.
+
+    Reads the file only, and creates nothing beside it. A file that SQLite cannot read is a message too.
+    """
+    try:
+        with contextlib.closing(connect_private(path)) as connection:
+            return _integrity(connection, "quick_check")
+    except sqlite3.Error as error:
+        return [str(error)]
+
+
 def check_live(
     path: Path,
     *,
