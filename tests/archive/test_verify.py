@@ -120,12 +120,22 @@ def test_truncated_archives_are_found(tmp_path: Path, name: str) -> None:
                 assert (name, digests) == ("encrypted", False)
 
 
-def rebuilt(folder: Path, entries: list[FileEntry], contents: dict[str, bytes]) -> Path:
+def test_a_byte_that_changes_no_content_is_found_by_the_digest(tmp_path: Path) -> None:
+    written = write(tmp_path, some_items(), SPECS["zip"])
+    path = tmp_path / written.archive.file
+    broken = bytearray(path.read_bytes())
+    broken[10] ^= 1  # the time of the first member in its local header
+    path.write_bytes(broken)
+    assert check(written, path, digests=False).ok
+    assert check(written, path).errors == ("the SHA-256 of the archive is not the one in the manifest",)
+
+
+def rebuilt(folder: Path, entries: list[FileEntry], contents: dict[str, bytes], digest: str = "") -> Path:
     """Write an archive by hand whose list inside says `entries` but which holds `contents`."""
     folder.mkdir()
     lines = b"".join(map(encode_entry, entries))
     output = open_sink(folder, "it.tar.zst", "hand0000", ArchiveSpec(), inner="")
-    counts = FileCounts(len(entries), len(entries), 0, hashlib.sha256(lines).hexdigest())
+    counts = FileCounts(len(entries), len(entries), 0, digest or hashlib.sha256(lines).hexdigest())
     own = {"files.jsonl": lines, "manifest.json": encode(manifest(counts), inside=True)}
     for name, data in ({"RESTORE.txt": b"how"} | contents | own).items():
         output.sink.put(text_entry(name, len(data), 0), name, data)
@@ -153,6 +163,14 @@ def test_missing_surplus_and_changed_members_are_found(tmp_path: Path) -> None:
         path = rebuilt(tmp_path / name, entries, contents)
         assert not verify(None, path, entries).ok, name
         assert not verify(None, path, None).ok, name
+
+
+def test_a_list_inside_that_the_manifest_inside_does_not_name_is_found(tmp_path: Path) -> None:
+    written = write(tmp_path, [file_item("/a", b"one")])
+    assert written.file_list is not None
+    entries = list(read_file_list(written.file_list))
+    path = rebuilt(tmp_path / "it", entries, {"files/a": b"one"}, digest="0" * 64)
+    assert [error for error in verify(None, path, entries).errors if "file list" in error]
 
 
 def test_a_duplicate_member_is_found(tmp_path: Path) -> None:
