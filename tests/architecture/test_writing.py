@@ -12,6 +12,8 @@ from tests.architecture.sources import Module, called, modules
 ANNOUNCED = {
     "toolkit/jobs/journal.py": "appends, with a lock that must stay open",
     "toolkit/notify/audit.py": "appends",
+    "toolkit/operations/copy.py": "takes away the folder that it made",
+    "toolkit/operations/safety.py": "removes, of the user's files, what a restore had brought",
     "toolkit/sqlite/swap.py": "links and a barrier instead of plain renames",
     "toolkit/tree/across.py": "works on folders that are held open, so that no link can lead it away",
     "toolkit/tree/merge.py": "the same",
@@ -31,6 +33,7 @@ PRIVATE = {
     "toolkit/sqlite/blocks.py": "copies under names that only this run knows",
     "toolkit/sqlite/check.py": "a copy that is checked and removed",
     "toolkit/sqlite/export.py": "what it wrote before it was stopped",
+    "toolkit/sqlite/header.py": "a staged database before it takes its name",
     "toolkit/sqlite/hotcopy.py": "its own copy, when the run fails",
     "toolkit/sqlite/live.py": "the worker's working folder",
     "toolkit/sqlite/raw.py": "its own copies, before they are made again",

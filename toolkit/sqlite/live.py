@@ -96,13 +96,13 @@ def run(
     subject = str(request["path"])
     deadline = time.monotonic() + timeout
     process = _start()
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    if stdin is None or stdout is None or stderr is None:
+        raise SourceError("the process that reads databases has no pipes", subject=subject)
     try:
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-        process.stdin.flush()
-        lines = _Lines(process.stdout.fileno())
+        stdin.write(json.dumps(request).encode() + b"\n")
+        stdin.flush()
+        lines = _Lines(stdout.fileno())
         while not lines.ended:
             for event in lines.read():
                 if event["event"] == "done":
@@ -118,14 +118,14 @@ def run(
                     subject=subject,
                     hint="raise the profile's timeout",
                 )
-        last = process.stderr.read().decode(errors="replace").strip().splitlines()
+        last = stderr.read().decode(errors="replace").strip().splitlines()
         raise SourceError("the process that read the database died", subject=subject, hint=last[-1] if last else None)
     except BrokenPipeError as error:
         raise SourceError("the process that reads databases did not start", subject=subject) from error
     finally:
         process.kill()
         process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
+        for stream in (stdin, stdout, stderr):
             try:
                 stream.close()
             except BrokenPipeError:
