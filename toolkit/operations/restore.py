@@ -41,8 +41,9 @@ from toolkit.operations.services import Command, active, stopped, systemd_unit
 from toolkit.operations.session import Session
 from toolkit.operations.verify import compare_database
 from toolkit.sqlite import swap
-from toolkit.sqlite.check import check
-from toolkit.tree.place import Stage
+from toolkit.sqlite.check import quick_check
+from toolkit.sqlite.header import mark_wal
+from toolkit.tree.place import Stage, staging_folder
 
 
 class RenamedItem(msgspec.Struct, frozen=True):
@@ -111,8 +112,9 @@ class _Run:
 
     def keep(self, **changes: object) -> None:
         """Change the journal, durably."""
-        self.journal = msgspec.structs.replace(self.journal, **changes)
-        restore_journal.write(self.journal_path, self.journal)
+        changed = msgspec.structs.replace(self.journal, **changes)
+        restore_journal.write(self.journal_path, changed)
+        self.journal = changed
 
     def side_journal(self, word: str) -> Path:
         """Return the path of a further journal of this restore, which belongs to a stage or a swap."""
@@ -152,9 +154,11 @@ def apply(
         try:
             _prepare(run)
             _act(run, operation, remove)
-        except BaseException:
+        except BaseException as error:
             if run.journal.phase == "staging":
                 _take_back(run)
+            elif isinstance(error, LifeboatError):
+                error.hint = "the restore is begun and not finished: when this is mended, run `lifeboat jobs recover`"
             raise
         finally:
             for stage in (*run.stages.values(), *run.databases.values()):
@@ -181,13 +185,13 @@ def _prepare(run: _Run) -> None:
     run.report.restored = filled.files + filled.others
     run.report.failed.extend(filled.failed)
     _refuse_missing_databases(run, filled)
-    for stage in (*run.stages.values(), *run.databases.values()):
-        stage.finish()
     if run.made.databases:
         job.step("check", "Checking the restored databases")
         for record in database_records(request):
             job.raise_if_stopped()
             run.report.databases.append(_check(run, record))
+    for stage in (*run.stages.values(), *run.databases.values()):
+        stage.finish()
 
 
 def _refuse_missing_databases(run: _Run, filled: Filled) -> None:
@@ -236,13 +240,18 @@ class _Placer:
 
     def _stage(self, stages: dict[str, Stage], root: str, word: str) -> Stage:
         if root not in stages:
-            number = len(self._run.stages) + len(self._run.databases)
-            stage = Stage(root, f"{self._run.job.id}-{number}", owners=os.geteuid() == 0)
-            stages[root] = stage
-            journal = self._run.side_journal(f"stage-{number}")
-            stage.save(journal)
+            run = self._run
+            number = len(run.stages) + len(run.databases)
+            ident = f"{run.job.id}-{number}"
+            journal = run.side_journal(f"stage-{number}")
             field_name = "stages" if word == "files" else "databases"
-            self._run.keep(**{field_name: (*getattr(self._run.journal, field_name), str(journal))})
+            known = {
+                field_name: (*getattr(run.journal, field_name), str(journal)),
+                "folders": (*run.journal.folders, str(staging_folder(root, ident))),
+            }
+            run.keep(**known)
+            stages[root] = Stage(root, ident, owners=os.geteuid() == 0)
+            stages[root].save(journal)
         return stages[root]
 
 
@@ -274,6 +283,8 @@ def _check(run: _Run, record: DatabaseRecord) -> RestoredDatabase:
                 hint="choose another backup; nothing was changed",
             )
         checked = "digest, integrity_check, foreign_key_check, fts, row counts"
+        if record.journal_mode == "wal":
+            mark_wal(staged)
     return RestoredDatabase(name=record.name, path=target, tables=record.tables, digest=record.digest, checked=checked)
 
 
@@ -345,14 +356,11 @@ def _check_placed(run: _Run) -> None:
         if record.form != "copy":
             continue
         target = _target(run, record)
-        try:
-            ok = not check(target, level="quick").damaged
-        except LifeboatError:
-            ok = False
-        if not ok:
+        messages = quick_check(target)
+        if messages:
             run.report.warn(
                 "placed-damaged",
-                "the database does not pass quick_check under its name",
+                f"the database does not pass quick_check under its name: {messages[0]}",
                 subject=target,
                 hint="lifeboat undo puts the old one back",
             )

@@ -29,9 +29,10 @@ class SwapRecord(msgspec.Struct, frozen=True):
 
 
 class RestoreJournal(msgspec.Struct, frozen=True, kw_only=True):
-    """One restore that is under way. `stages` are the journals of its staging folders.
+    """One restore that is under way. `stages` are the journals of its staging folders, `folders` their paths.
 
-    `databases` are the staging folders that hold databases: discarded after the swaps, never merged.
+    `databases` are the journals of those that hold databases: discarded after the swaps, never merged. All are
+    written down before they are made, so that a stop in between leaves nothing that nobody knows of.
     `remove` is the list of paths that an undo removes; `stopped` are services to be started again.
     """
 
@@ -44,6 +45,7 @@ class RestoreJournal(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase = "staging"
     stages: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     swaps: tuple[SwapRecord, ...] = ()
     remove: str = ""
     stopped: tuple[Command, ...] = ()

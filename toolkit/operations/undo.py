@@ -10,7 +10,7 @@ import msgspec
 from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import BackupNotFoundError, NotFoundError
 from toolkit.jobs.context import Job
-from toolkit.operations import restore, safety
+from toolkit.operations import recovery, restore, safety
 from toolkit.operations.archiving import stored
 from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Notice
@@ -43,9 +43,17 @@ def _candidates(session: Session, word: str | None) -> list[_Candidate]:
         if manifest.tombstone is not None:
             if manifest.tombstone.trash:
                 found.append(_Candidate(manifest.tombstone.when, manifest, deletion=True))
-        elif manifest.undo is not None and manifest.undo.undone is None and manifest.status is Status.COMPLETED:
-            found.append(_Candidate(manifest.undo.finished or manifest.started, manifest, deletion=False))
+        elif (finished := _finished(manifest)) is not None:
+            found.append(_Candidate(finished, manifest, deletion=False))
     return sorted(found, key=lambda one: one.when, reverse=True)
+
+
+def _finished(manifest: Manifest) -> datetime | None:
+    """Return when the operation was done that a safety backup can undo; None for one that was taken back or undone."""
+    undo = manifest.undo
+    if undo is None or undo.undone is not None or manifest.status is not Status.COMPLETED:
+        return None
+    return undo.finished
 
 
 def make_plan_for(
@@ -54,8 +62,9 @@ def make_plan_for(
     """Find what the last restore or delete (of a profile, or of the backup `word`) replaced; nothing is changed.
 
     Deletions that were made by the same command are undone together. Raises `BackupNotFoundError` when there
-    is nothing to undo.
+    is nothing to undo. Restores that were interrupted are settled first.
     """
+    recovery.settle_interrupted(session, job)
     try:
         found = _candidates(session, word)
     except NotFoundError:

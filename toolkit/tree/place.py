@@ -217,11 +217,17 @@ class Stage(Staging):
         super().close()
 
     def _release(self) -> None:
-        self._directories.close()
+        with suppress(OSError):  # what is not flushed yet is of no use to anybody: `finish` did not succeed
+            self._directories.close()
         self._folders.close()
         if self._tree >= 0:
             os.close(self._tree)
             self._tree = -1
+
+
+def staging_folder(root: bytes | str | Path, ident: str) -> Path:
+    """Return where a `Stage` of `root` and `ident` would make its private folder."""
+    return Path(_nearest(os.path.realpath(os.fsdecode(root)))) / f"{STAGING_PREFIX}{ident}"
 
 
 def _nearest(root: str) -> str:

@@ -111,11 +111,15 @@ class Staging:
         os.fsync(self._fd)
 
     def save(self, journal: Path) -> None:
-        """Write, durably, what `resume` needs to `journal`; at any time after the start."""
+        """Write, durably, what `resume` needs to `journal`; at any time after the start.
+
+        Raises `StorageError` or `SpaceError`.
+        """
         inode = os.fstat(self._fd).st_ino
         raw_root, raw_base = os.fsencode(self.root), os.fsencode(self._base)
         record = _Journal(VERSION, raw_root, raw_base, self.ident, self._owners, inode, self._base_mtime_ns)
-        durable.write_file(journal, msgspec.json.encode(record))
+        with durable.translated(journal):
+            durable.write_file(journal, msgspec.json.encode(record))
 
     def close(self) -> None:
         """Close what is open; the staging folder stays as it is, for `resume`."""

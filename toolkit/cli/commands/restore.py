@@ -97,9 +97,10 @@ def restore_command(backup: str, **options: Any) -> None:
 def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[str, Any]) -> RestoreReport:
     from toolkit.cli.prompts import confirm
     from toolkit.cli.render.restore import show_plan
-    from toolkit.operations import decisions, restore
+    from toolkit.operations import decisions, recovery, restore
     from toolkit.operations.restore_plan import make_plan
 
+    recovery.settle_interrupted(session, job)
     made = make_plan(session, request, job)
     plan_file: Path | None = options["plan_file"]
     if plan_file is not None and not options["dry_run"]:
