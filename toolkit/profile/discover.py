@@ -144,9 +144,10 @@ def _is_made_again(folder: Path) -> bool:
     return read_header(folder / "CACHEDIR.TAG") == _CACHE_TAG[:16]
 
 
-def initial_config(found: Found, name: str) -> str:
+def initial_config(found: Found, name: str, *, vault: Path | None = None) -> str:
     """Return about ten lines of YAML, with comments, that back up what was `found` as the profile `name`.
 
+    `vault` (absolute) is named too; without it the default one is used. Raises `UsageError` when YAML cannot hold it.
     It validates and loads as it is. Names that YAML cannot hold (bytes that are no UTF-8) are left to
     their folder, which is then named whole.
     """
@@ -160,6 +161,11 @@ def initial_config(found: Found, name: str) -> str:
     if awkward or nothing or len(sections["files"]) > _MANY or len(found.config_files) > _MANY:
         sections = {"databases": found.databases, "files": (found.folder,), "config_files": ()}
     lines = ["# Lifeboat's configuration. All keys: lifeboat config schema; check it: lifeboat config validate"]
+    if vault is not None:
+        named_vault = _quoted(vault)
+        if named_vault is None:
+            raise UsageError("the configuration cannot hold a name that is no UTF-8", subject=vault)
+        lines.append(f"vault: {{path: {named_vault}}}")
     lines += ["profiles:", f"  {name}:"]
     for key, paths in sections.items():
         named = [quoted for path in paths if (quoted := _quoted(path)) is not None]
