@@ -94,10 +94,15 @@ class Contents:
         for staged, original in copy.files:
             entry = copy.database.entry
             if original != entry.path:
-                entry = entry_of(Section.DATABASES, Path(original))
+                there = str(copy.database.path) == entry.path
+                entry = entry_of(Section.DATABASES, Path(original)) if there else _renamed(entry, original)
             yield staged_item(staged, entry)
         for staged, name in copy.exports:
             yield staged_item(staged, msgspec.structs.replace(copy.database.entry, section=Section.EXPORTS, path=name))
+
+
+def _renamed(entry: FileEntry, path: str) -> FileEntry:
+    return msgspec.structs.replace(entry, path=path)
 
 
 def staged_item(staged: Path, entry: FileEntry) -> Item:

@@ -105,7 +105,7 @@ class Copies:
         except LifeboatError as error:
             if error.code in ("no-space", "forbidden") and error.subject and str(folder) in error.subject:
                 raise
-            self.problems.append(LeftOut(str(database.path), error.message))
+            self.problems.append(LeftOut(database.entry.path, error.message))
             return
         with self._condition:
             self._taken.append(copy)
@@ -132,7 +132,7 @@ class Copies:
         return TakenCopy(
             database=database,
             record=_record(database, checkup, journal_mode=report.journal_mode),
-            files=((staged, str(database.path)),),
+            files=((staged, database.entry.path),),
             exports=self._exports(database, staged, folder),
             seconds=report.seconds,
             check_seconds=sum(one.seconds for one in checkup.checks),
@@ -140,7 +140,7 @@ class Copies:
 
     def _raw_copy(self, database: FoundDatabase, folder: Path, checks: tuple[Check, ...]) -> TakenCopy:
         taken = raw.raw_copy(database.path, folder, should_stop=self._should_stop)
-        main = str(database.path)
+        main = database.entry.path
         files = tuple((path, main + path.name.removeprefix(database.path.name)) for path in taken.files)
         record = DatabaseRecord(
             name=database.name,
@@ -160,10 +160,8 @@ class Copies:
 
             export.export(staged, target, form.value)
             pieces = sorted(target.iterdir()) if target.is_dir() else [target]
-            made.extend(
-                (piece, f"{database.path}.{form}/{piece.name}" if target.is_dir() else f"{database.path}.{form}")
-                for piece in pieces
-            )
+            name = f"{database.entry.path}.{form}"
+            made.extend((piece, f"{name}/{piece.name}" if target.is_dir() else name) for piece in pieces)
         return tuple(made)
 
 
@@ -178,7 +176,7 @@ def _checks(checkup: check.Checkup) -> tuple[Check, ...]:
 def _record(database: FoundDatabase, checkup: check.Checkup, *, journal_mode: str) -> DatabaseRecord:
     return DatabaseRecord(
         name=database.name,
-        path=str(database.path),
+        path=database.entry.path,
         damaged=checkup.damaged,
         size=checkup.size,
         page_size=checkup.page_size,

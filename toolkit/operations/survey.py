@@ -40,7 +40,10 @@ class Root:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDatabase:
-    """A database to copy: where it is, its name in the backup, the bytes of it and its WAL."""
+    """A database to copy: where it is, its name in the backup, the bytes of it and its WAL.
+
+    `entry` says under which path it is kept; only an imported one lies elsewhere.
+    """
 
     path: Path
     name: str
