@@ -127,7 +127,7 @@ def _detach(session: Session, operation: str, targets: Sequence[str | Path]) -> 
 
     arguments = [word for word in sys.argv[1:] if word != "--detach"]
     spec = new_spec(operation, targets=tuple(targets), cli=command_line())
-    job = spawn([*_program(), *arguments], session.state / "jobs", spec)
+    job = spawn([*program(), *arguments], session.state / "jobs", spec)
     given = settings()
     if given.json:
         from toolkit.cli.render.document import print_document
@@ -141,7 +141,7 @@ def _detach(session: Session, operation: str, targets: Sequence[str | Path]) -> 
     raise click.exceptions.Exit(ExitCode.DONE)
 
 
-def _program() -> list[str]:
+def program() -> list[str]:
     """Return the command that starts this same program again."""
     if sys.argv[0].endswith(".pyz") or Path(sys.argv[0]).name == "lifeboat":
         return [sys.executable, sys.argv[0]]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.cli.exit_codes import MEANINGS, ExitCode
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Settings:
@@ -129,6 +132,18 @@ class Group(click.Group):
 
     command_class = Command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Show the help and end with the code for usage where no command is named."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            raise click.exceptions.Exit(ExitCode.USAGE)
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of use, not of the alphabet."""
+        del ctx
+        return list(self.commands)
+
 
 class LazyGroup(click.Group):
     """The top group: knows each command's module and one-line help, and imports it only when it is called."""
@@ -161,6 +176,15 @@ class LazyGroup(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands' names from the table, without importing any."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        fitting = {name: line for name, (_, line) in self.table.items() if name.startswith(incomplete)}
+        return [CompletionItem(name, help=line) for name, line in fitting.items()]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,0 +1,33 @@
+"""`lifeboat completion`."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit.cli.settings import Command
+
+
+@click.command(
+    "completion",
+    cls=Command,
+    examples=(
+        'eval "$(lifeboat completion bash)"',
+        "lifeboat completion zsh > ~/.zfunc/_lifeboat",
+        "lifeboat completion fish > ~/.config/fish/completions/lifeboat.fish",
+    ),
+)
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@click.pass_context
+def completion_command(context: click.Context, shell: str) -> None:
+    """Print the completion script of a shell.
+
+    For bash put the first example into ~/.bashrc, or the script into /etc/bash_completion.d/lifeboat.
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.BadParameter(f"there is no completion for {shell}")
+    script = kind(context.find_root().command, {}, "lifeboat", "_LIFEBOAT_COMPLETE")
+    # Not `source`: that starts a bash only to warn of versions that no supported system has any more.
+    click.echo(script.source_template % script.source_vars())

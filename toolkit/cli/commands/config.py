@@ -1,0 +1,98 @@
+"""`lifeboat config`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.run import answer
+from toolkit.cli.settings import Group, settings
+
+
+@click.group("config", cls=Group)
+def config_command() -> None:
+    """Write, show, check and describe the configuration.
+
+    None of these needs a vault, and none touches it.
+    """
+
+
+@config_command.command(
+    "init",
+    examples=(
+        "lifeboat config init /srv/shop",
+        "lifeboat config init /srv/shop --output shop.yaml --vault /backup/vault",
+        "lifeboat config init /srv/shop --output -",
+    ),
+    exits=(ExitCode.FAILED, ExitCode.USAGE, ExitCode.REFUSED, ExitCode.NOTHING),
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write this file (`-`: print it) instead of the usual one."
+)
+@click.option("--name", help="The profile's name (default: from the folder's).")
+@click.option("--force", is_flag=True, help="Replace a configuration that is there.")
+def init_command(folder: Path, output: Path | None, name: str | None, *, force: bool) -> None:
+    """Look at a folder and write a configuration that backs up what is in it.
+
+    SQLite databases are found by their content, whatever their names. With --vault the vault is written too.
+    Nothing in the folder is changed.
+    """
+    from toolkit.cli.render.config import init_text
+    from toolkit.operations import configuration
+
+    given = settings()
+    target = output or configuration.place(given.config, os.environ)
+    report = configuration.init(folder, target, name=name, vault=given.vault, force=force, environ=os.environ)
+    answer(report, init_text)
+
+
+@config_command.command(
+    "show", examples=("lifeboat config show", "lifeboat -c shop.yaml config show --json"), exits=(ExitCode.USAGE,)
+)
+def show_command() -> None:
+    """Show the configuration in force: drop-ins laid over it, defaults filled in, secrets masked."""
+    from toolkit.cli.render.config import config_text
+    from toolkit.operations import configuration
+
+    given = settings()
+    answer(configuration.shown(given.config, os.environ, vault=given.vault), config_text)
+
+
+@config_command.command(
+    "validate",
+    examples=(
+        "lifeboat config validate",
+        "lifeboat config validate /etc/lifeboat/config.yaml",
+        "lifeboat config validate --drop-in /etc/lifeboat/config.d/shop.yaml",
+        "lifeboat config validate - < shop.yaml",
+    ),
+    exits=(ExitCode.USAGE,),
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE|-]")
+@click.option("--drop-in", is_flag=True, help="FILE is laid over the configuration in force.")
+def validate_command(file: Path | None, *, drop_in: bool) -> None:
+    """Check a configuration, and name file, line and key of everything that is wrong.
+
+    Without FILE the configuration in force is checked, with its drop-ins. Ansible can use it as
+    `validate: lifeboat config validate %s`.
+    """
+    from toolkit.cli.render.config import valid_text
+    from toolkit.errors import UsageError
+    from toolkit.operations import configuration
+
+    if drop_in and file is None:
+        raise UsageError("--drop-in needs a file", hint="lifeboat config validate --drop-in FILE")
+    answer(configuration.validated(file, settings().config, os.environ, drop_in=drop_in), valid_text)
+
+
+@config_command.command("schema", examples=("lifeboat config schema > lifeboat.schema.json",))
+def schema_command() -> None:
+    """Print the JSON Schema of the configuration: every key, its type, its default."""
+    from toolkit.cli.render.config import config_text
+    from toolkit.operations import configuration
+
+    answer(configuration.described(), config_text)

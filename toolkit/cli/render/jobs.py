@@ -1,0 +1,99 @@
+"""Jobs as a table, as a paragraph, and event by event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from toolkit.cli.render.table import table
+from toolkit.display import display
+from toolkit.events import Asked, Event, JobFinished, Logged, StepStarted, Warned, plain_name
+from toolkit.operations.jobs import JobRow, JobsReport
+from toolkit.operations.recovery import RecoveryReport
+from toolkit.wording import percent_text, size_text
+
+_COLORS = {"ok": "green", "warn": "yellow", "failed": "red", "interrupted": "red", "asking": "yellow"}
+
+
+def jobs_text(report: JobsReport) -> list[str]:
+    """Return a table of the jobs, or nothing where there are none."""
+    rows = [
+        (
+            job.id,
+            job.state,
+            job.operation,
+            " ".join(job.targets),
+            f"{job.created:%Y-%m-%d %H:%M:%S} UTC",
+            _took(job),
+            job.step or job.error or job.summary,
+        )
+        for job in report.jobs
+    ]
+    return table(("id", "state", "operation", "on", "created", "took", "says"), rows) if rows else []
+
+
+def _took(job: JobRow) -> str:
+    from toolkit.wording import duration_text
+
+    last = job.heard if job.exit is not None and job.heard is not None else datetime.now(UTC)
+    if job.exit is None and job.state == "interrupted":
+        return "?"
+    return duration_text(round(max((last - job.created).total_seconds(), 0), 1))
+
+
+def job_text(report: JobsReport) -> list[str]:
+    """Return one job as lines, its question, and what it printed."""
+    lines = [line for job in report.jobs for line in _one(job)]
+    if report.log is not None:
+        lines += ["output:", *(f"  {display(line)}" for line in report.log.splitlines())]
+    return lines
+
+
+def _one(job: JobRow) -> list[str]:
+    state = click.style(job.state, fg=_COLORS.get(job.state), bold=True)
+    rows = [
+        ("on", " ".join(job.targets)),
+        ("command", job.cli),
+        ("by", f"{job.by} on {job.host}"),
+        ("created", f"{job.created:%Y-%m-%d %H:%M:%S} UTC"),
+        ("heard", f"{job.heard:%Y-%m-%d %H:%M:%S} UTC" if job.heard is not None else ""),
+        ("step", job.step + (f", {_progress(job)}" if job.done is not None else "")),
+        ("warnings", str(job.warnings or "")),
+        ("exit", str(job.exit) if job.exit is not None else ""),
+        ("says", job.error or job.summary),
+    ]
+    lines = [f"job {job.id}  {job.operation}  {state}"]
+    lines += [f"  {name:8}  {display(value)}" for name, value in rows if value]
+    if job.question is not None:
+        lines.append(f"  asks {job.question.qid}: {job.question.kind} {display(job.question.subject)}")
+        lines.append(f"  answer with: lifeboat jobs answer {job.id} {'|'.join(job.question.choices) or 'ANSWER'}")
+    if job.state == "interrupted":
+        lines.append("  its process is gone; the next run of the profile, or `lifeboat jobs recover`, cleans up")
+    return lines
+
+
+def _progress(job: JobRow) -> str:
+    done = job.done or 0
+    shown = size_text(done) if job.unit == "bytes" else f"{done:,} {job.unit}"
+    return f"{percent_text(done, job.total)} {shown}".strip()
+
+
+def event_text(event: Event) -> str:
+    """Return one line for an event that says something to a person; "" for the others."""
+    if isinstance(event, StepStarted):
+        return f"{event.ts:%H:%M:%S}  {display(event.title)}"
+    if isinstance(event, Logged):
+        return f"{event.ts:%H:%M:%S}  {event.level.value}: {display(event.msg)}"
+    if isinstance(event, Warned):
+        return f"{event.ts:%H:%M:%S}  warning: {display(event.msg)}"
+    if isinstance(event, Asked):
+        return f"{event.ts:%H:%M:%S}  asks {event.qid}: {event.kind.value} {display(plain_name(event.subject))}"
+    if isinstance(event, JobFinished):
+        return f"{event.ts:%H:%M:%S}  {event.status.value}, exit {event.exit}"
+    return ""
+
+
+def recovery_text(report: RecoveryReport) -> list[str]:
+    """Return what was finished or taken back."""
+    return [display(action) for action in report.actions] or ["nothing was left half done"]
