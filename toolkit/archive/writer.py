@@ -23,9 +23,9 @@ from toolkit.archive.formats import ArchiveSpec
 from toolkit.archive.manifest import ArchiveFile, FileCounts, Manifest, encode
 from toolkit.archive.member import PIECE, HoleDigest
 from toolkit.archive.names import NameGuard, member_name
+from toolkit.archive.output import Output, open_sink
 from toolkit.archive.prefetch import Loaded, loaded, open_content
 from toolkit.archive.sink import MemberSink, text_entry
-from toolkit.archive.sinks import Output, open_sink
 from toolkit.errors import CancelledError, LifeboatError, SourceError, SourceMissingError, UnsafeArchiveError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.filelist import Content, FileEntry, FileType, Item, Layer
