@@ -32,6 +32,7 @@ from toolkit.filelist import Section
 from toolkit.operations import compare, diagnose, filediff, find, listing, show, stats, status
 from toolkit.operations.diagnose import Finding, Severity
 from toolkit.retention import Kind, Scope
+from toolkit.vault import statistics
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "cli"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -208,7 +209,7 @@ def compare_lines() -> list[str]:
 
 
 def stats_lines() -> list[str]:
-    growth = tuple(stats.Stretch(ago(days=10 - n), 1, 10_000_000, n * 10_000_000) for n in range(1, 11))
+    growth = tuple(statistics.Bucket(ago(days=10 - n), 1, 10_000_000, n * 10_000_000) for n in range(1, 11))
     figures = stats.Figures(
         profile="shop",
         completed=27,
@@ -218,7 +219,7 @@ def stats_lines() -> list[str]:
         size=100_000_000,
         average=3_703_703,
         success_rate=27 / 28,
-        by_kind=(stats.KindFigures("daily", 7, 60_000_000), stats.KindFigures("manual", 20, 40_000_000)),
+        by_kind=(statistics.KindTotal("daily", 7, 60_000_000), stats.KindFigures("manual", 20, 40_000_000)),
         oldest=ago(days=10),
         newest=ago(hours=9),
         largest="aaaaaaa2",
