@@ -25,6 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help=f"some of: {names} (commas between)")
     parser.add_argument("--repeat", type=int, default=3, help="rounds; the page has medians [3]")
     parser.add_argument("--scale", type=float, default=1.0, help="size of the data; 1.0 is 1 GiB and 20,000 files")
+    parser.add_argument("--ways", default="", help="some of: plain, lifeboat, restic, borg (commas between)")
     parser.add_argument("--folder", type=Path, help="where to work; data sets that lie there are used again")
     parser.add_argument("--no-page", action="store_true", help="keep the figures, leave docs/performance.md alone")
     return parser.parse_args()
@@ -38,9 +39,10 @@ def main() -> int:
         print(f"the measurement needs: apt-get install {' '.join(absent)}", file=sys.stderr)
         return 2
     wanted = [name for name in arguments.only.split(",") if name] or list(scenarios.SCENARIOS)
+    ways = tuple(name for name in arguments.ways.split(",") if name)
     folder = arguments.folder or scenarios.scratch()
     folder.mkdir(parents=True, exist_ok=True)
-    options = scenarios.Options(folder.resolve(), arguments.repeat, arguments.scale)
+    options = scenarios.Options(folder.resolve(), arguments.repeat, arguments.scale, ways)
     RESULTS.mkdir(exist_ok=True)
     kept = RESULTS / "latest.json"
     results = json.loads(kept.read_text()) if kept.exists() else {"scenarios": {}}

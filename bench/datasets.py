@@ -78,11 +78,16 @@ def _trade(base: sqlite3.Connection, chance: random.Random, first: int, count: i
     users, products = max(100, size // 20_000), max(50, size // 160_000)
     orders, lines, events = [], [], []
     for number in range(first + 1, first + count + 1):
-        prices = [chance.randint(100, 90_000) for _ in range(1 + number % 5)]
+        prices = [chance.randint(100, 90_000) for _ in range(1 + number % 3)]
         moment = f"2024-{number % 12 + 1:02}-{number % 28 + 1:02} 10:{number % 60:02}:00"
-        orders.append((number, chance.randint(1, users), sum(prices), moment, prose(chance, 120)))
+        orders.append((number, chance.randint(1, users), sum(prices), moment, prose(chance, 300)))
         lines += [(number, chance.randint(1, products), 1 + number % 3, price) for price in prices]
-        payload = {"order": number, "agent": prose(chance, 60), "token": f"{chance.getrandbits(128):032x}"}
+        payload = {
+            "order": number,
+            "agent": prose(chance, 90),
+            "said": prose(chance, 350),
+            "token": f"{chance.getrandbits(128):032x}",
+        }
         events.append((moment, chance.choice(("view", "cart", "pay")), json.dumps(payload)))
     with base:
         base.executemany("insert into orders values (?, ?, ?, ?, ?)", orders)

@@ -35,6 +35,12 @@ class Options:
     folder: Path
     repeat: int = 3
     scale: float = 1.0
+    ways: tuple[str, ...] = ()
+
+    @property
+    def contenders(self) -> list[type[Contender]]:
+        """The ways to compare."""
+        return [kind for kind in contenders.ALL if not self.ways or kind.name in self.ways]
 
     def bytes(self, full: int) -> int:
         """Return `full` bytes at this scale."""
@@ -77,7 +83,7 @@ def _rounds(options: Options, source: Path, verbs: Sequence[str]) -> Figures:
     sizes: dict[str, int] = {}
     parts: list[dict[str, float]] = []
     for again in range(options.repeat):
-        for kind in contenders.ALL:
+        for kind in options.contenders:
             one = kind(source, options.folder / "work")
             one.prepare()
             for verb in verbs:
@@ -155,7 +161,7 @@ def busy(options: Options) -> Figures:
     costs: dict[str, dict[str, list[Cost]]] = {"back_up": {}}
     verdicts: dict[str, list[str]] = {}
     for again in range(options.repeat):
-        for kind in contenders.ALL:
+        for kind in options.contenders:
             source = options.folder / "live"
             shutil.copytree(original, source, dirs_exist_ok=False)
             one = kind(source, options.folder / "work")
