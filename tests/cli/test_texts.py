@@ -219,7 +219,7 @@ def stats_lines() -> list[str]:
         size=100_000_000,
         average=3_703_703,
         success_rate=27 / 28,
-        by_kind=(statistics.KindTotal("daily", 7, 60_000_000), stats.KindFigures("manual", 20, 40_000_000)),
+        by_kind=(statistics.KindTotal("daily", 7, 60_000_000), statistics.KindTotal("manual", 20, 40_000_000)),
         oldest=ago(days=10),
         newest=ago(hours=9),
         largest="aaaaaaa2",
