@@ -15,9 +15,9 @@ from toolkit.archive import verify as verifying
 from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import ArchiveSpec
 from toolkit.archive.manifest import FileCounts, encode
+from toolkit.archive.output import open_sink
 from toolkit.archive.reader import open_archive
 from toolkit.archive.sink import text_entry
-from toolkit.archive.sinks import open_sink
 from toolkit.archive.verify import VerifyReport, verify
 from toolkit.archive.writer import Written
 from toolkit.errors import ArchiveDamagedError, CancelledError, NotFoundError, PassphraseError
