@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from urllib.parse import quote_from_bytes
@@ -45,7 +46,10 @@ def connect(path: str | os.PathLike[str], parameters: str, *, timeout: float = 5
 def connect_private(path: str | os.PathLike[str]) -> sqlite3.Connection:
     """Open a file that nobody else has, read-only, without locks and without looking at its sidecars."""
     connection = connect(path, "mode=ro&immutable=1")
-    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    with contextlib.suppress(
+        sqlite3.DatabaseError
+    ):  # it reads the schema, and what is damaged is for the checks to say
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     return connection
 
 

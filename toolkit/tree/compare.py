@@ -59,7 +59,7 @@ class Target:
         self._busy = busy
         self._parent = ""
         self._obstacle: ClashKind | None = None
-        self._writable = False
+        self._writable = self._absent = False
 
     def clash(self, entry: FileEntry, target: bytes | str, *, digest: bool = True) -> Clash:
         """Return how `entry` clashes with what is at `target`, a path below the root.
@@ -72,6 +72,8 @@ class Target:
         obstacle, writable = self._look_at_parent(os.path.dirname(path))
         if obstacle is not None:
             return Clash(obstacle)
+        if self._absent:  # a restore elsewhere would ask for every file in vain
+            return Clash(ClashKind.MISSING if writable else ClashKind.NO_PERMISSION)
         try:
             status = os.lstat(path)
         except FileNotFoundError:
@@ -100,6 +102,7 @@ class Target:
                 if os.path.islink(at):
                     self._obstacle = ClashKind.LINK
                 at = os.path.dirname(at)
+            self._absent = not os.path.lexists(parent)
             while not os.path.lexists(parent):
                 parent = os.path.dirname(parent)
             self._writable = os.access(parent, os.W_OK | os.X_OK, effective_ids=True)
