@@ -19,7 +19,7 @@ class Contents:
     """Collects what goes into the archive while its items are streamed.
 
     `more` are staged items besides. After `items` is exhausted, `databases` has the record of each copy with
-    where it lies, `left_out` what is not in the backup, `errors` how many of those should have been, `changed`
+    where it lies, `left_out` what is not in the backup, `errors` how many of those should have been, `added` how many entries are, `changed`
     what changed while it was read.
     """
 
@@ -28,6 +28,7 @@ class Contents:
         self.left_out: list[LeftOut] = []
         self.changed: list[str] = []
         self.errors = 0
+        self.added = 0
         self.copy_seconds = 0.0
         self.check_seconds = 0.0
         self._found = found
@@ -67,6 +68,7 @@ class Contents:
 
     def note_added(self, entry: FileEntry) -> None:
         """Take note of an entry that is in the archive now: where a database lies, what changed meanwhile."""
+        self.added += 1
         if entry.changed:
             self.changed.append(entry.path)
         if entry.section is Section.DATABASES and entry.path in self._records:

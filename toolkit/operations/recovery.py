@@ -28,7 +28,6 @@ from toolkit.tree.folders import OPEN_FOLDER, remove_tree
 from toolkit.tree.staging import Staging
 from toolkit.vault import layout
 
-
 _PARTIAL = ".partial"
 _DRAFT_AGE = 24 * 3600.0
 

@@ -28,7 +28,7 @@ from toolkit.operations.session import Session
 from toolkit.operations.survey import Survey
 from toolkit.profile.model import Profile
 from toolkit.retention import Kind, Scope
-from toolkit.vault import catalog, layout, store
+from toolkit.vault import catalog, layout, sidecar, store
 
 VERSION_TIMEOUT = 10.0
 """Seconds that the application's version command may take."""
@@ -193,8 +193,20 @@ def _stream(session: Session, begun: Manifest, contents: Contents, materials: Ma
         on_left_out=leave_out,
     ) as writer:
         writer.add(contents.items(), on_added=contents.note_added)
+        _require_anything(begun, contents)
         return writer.finish(
             lambda counts: _complete(session, begun, materials.survey, contents, counts, contents.changed)
+        )
+
+
+def _require_anything(begun: Manifest, contents: Contents) -> None:
+    """Raise `SourceMissingError` when all that was asked for turned out unreadable: an empty archive would please."""
+    if contents.errors and not contents.added:
+        first = contents.left_out[0]
+        raise SourceMissingError(
+            f"nothing of {begun.profile} can be read: {first.reason}",
+            subject=first.path,
+            hint="check the paths, and whether everything is mounted",
         )
 
 
@@ -219,7 +231,16 @@ def _complete(
 
 
 def _fail(session: Session, begun: Manifest, error: BaseException) -> None:
-    """Keep the record of a run that failed; that it cannot be kept (no space) must not hide the reason."""
+    """Leave no archive, and the record of a run that failed; that it cannot be kept must not hide the reason.
+
+    The archive goes first, which makes room for the record. Where the manifest is complete already, only the
+    catalog is behind, and the next run brings it in line.
+    """
     message = str(error) if isinstance(error, LifeboatError) else f"{type(error).__name__}: {error}"
     with contextlib.suppress(OSError, LifeboatError):
+        path = sidecar.locate(session.vault, begun.id)
+        if sidecar.read(path).status is Status.COMPLETED:
+            return
+        for file in layout.data_files(path):
+            durable.remove(file)
         store.fail(session.vault, begun.id, message, now=session.now())
