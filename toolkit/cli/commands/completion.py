@@ -11,7 +11,7 @@ from toolkit.cli.settings import Command
     "completion",
     cls=Command,
     examples=(
-        'eval "$(lifeboat completion bash)"',
+        "lifeboat completion bash > /etc/bash_completion.d/lifeboat",
         "lifeboat completion zsh > ~/.zfunc/_lifeboat",
         "lifeboat completion fish > ~/.config/fish/completions/lifeboat.fish",
     ),
@@ -21,7 +21,7 @@ from toolkit.cli.settings import Command
 def completion_command(context: click.Context, shell: str) -> None:
     """Print the completion script of a shell.
 
-    For bash put the first example into ~/.bashrc, or the script into /etc/bash_completion.d/lifeboat.
+    A user who is not root can put `eval "$(lifeboat completion bash)"` into ~/.bashrc instead.
     """
     from click.shell_completion import get_completion_class
 

@@ -36,10 +36,10 @@ def config_command() -> None:
 @click.option("--name", help="The profile's name (default: from the folder's).")
 @click.option("--force", is_flag=True, help="Replace a configuration that is there.")
 def init_command(folder: Path, output: Path | None, name: str | None, *, force: bool) -> None:
-    """Look at a folder and write a configuration that backs up what is in it.
+    """Write a configuration for a folder.
 
-    SQLite databases are found by their content, whatever their names. With --vault the vault is written too.
-    Nothing in the folder is changed.
+    It backs up what is in the folder now. SQLite databases are found by their content, whatever their names.
+    With --vault the vault is written too. Nothing in the folder is changed.
     """
     from toolkit.cli.render.config import init_text
     from toolkit.operations import configuration
@@ -54,7 +54,10 @@ def init_command(folder: Path, output: Path | None, name: str | None, *, force: 
     "show", examples=("lifeboat config show", "lifeboat -c shop.yaml config show --json"), exits=(ExitCode.USAGE,)
 )
 def show_command() -> None:
-    """Show the configuration in force: drop-ins laid over it, defaults filled in, secrets masked."""
+    """Show the configuration in force.
+
+    With its drop-ins laid over it and the defaults filled in; secrets are masked.
+    """
     from toolkit.cli.render.config import config_text
     from toolkit.operations import configuration
 
@@ -75,10 +78,10 @@ def show_command() -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE|-]")
 @click.option("--drop-in", is_flag=True, help="FILE is laid over the configuration in force.")
 def validate_command(file: Path | None, *, drop_in: bool) -> None:
-    """Check a configuration, and name file, line and key of everything that is wrong.
+    """Check a configuration.
 
-    Without FILE the configuration in force is checked, with its drop-ins. Ansible can use it as
-    `validate: lifeboat config validate %s`.
+    File, line and key of everything that is wrong are named. Without FILE the configuration in force is
+    checked, with its drop-ins. Ansible can use it as `validate: lifeboat config validate %s`.
     """
     from toolkit.cli.render.config import valid_text
     from toolkit.errors import UsageError
@@ -91,7 +94,10 @@ def validate_command(file: Path | None, *, drop_in: bool) -> None:
 
 @config_command.command("schema", examples=("lifeboat config schema > lifeboat.schema.json",))
 def schema_command() -> None:
-    """Print the JSON Schema of the configuration: every key, its type, its default."""
+    """Print the JSON Schema.
+
+    It has every key of the configuration, its type and its default.
+    """
     from toolkit.cli.render.config import config_text
     from toolkit.operations import configuration
 

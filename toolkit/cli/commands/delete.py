@@ -8,7 +8,7 @@ import click
 
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.moments import MOMENT
-from toolkit.cli.options import ALL_KINDS, backups_argument, confirm_option, dry_run_option, yes_option
+from toolkit.cli.options import ALL_KINDS, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import work
 from toolkit.cli.settings import Command, settings
 
@@ -29,9 +29,16 @@ if TYPE_CHECKING:
     ),
     exits=(ExitCode.FAILED, ExitCode.USAGE, ExitCode.REFUSED, ExitCode.NOTHING, ExitCode.LOCKED),
 )
-@backups_argument
+@click.argument("backups", nargs=-1, metavar="[BACKUP]...")
 @click.option("--profile", metavar="NAME", help="All of this profile that fit the other filters.")
-@click.option("--kind", "kinds", type=click.Choice(ALL_KINDS), multiple=True, help="All of this kind.")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(ALL_KINDS),
+    multiple=True,
+    metavar="KIND",
+    help="All of this kind, such as manual.",
+)
 @click.option("--before", type=MOMENT, help="All from before this day (2026-01-31), or older than this (30d).")
 @click.option("--failed", is_flag=True, help="All records of runs that failed.")
 @click.option("--purge", is_flag=True, help="Remove for good: not to the trash, and from the trash too.")
@@ -42,7 +49,8 @@ if TYPE_CHECKING:
 def delete_command(backups: tuple[str, ...], **options: Any) -> None:
     """Delete backups; undo works for 24 hours.
 
-    What would go is listed first; type the id (of one) or the number (of many) to confirm. Pinned backups
+    BACKUP is an id or its beginning, latest, latest~2, or PROFILE@latest; or choose with the filters. What would
+    go is listed first; type the id (of one) or the number (of many) to confirm. Pinned backups
     and the last good copy of a database or folder are refused. All that one command deletes comes back with
     one `lifeboat undo`.
     """

@@ -53,9 +53,9 @@ def list_command(states: tuple[str, ...], limit: int, offset: int) -> None:
 @job_argument
 @click.option("--log", is_flag=True, help="What a detached job printed, too.")
 def show_command(job: str, *, log: bool) -> None:
-    """Show one job: who started it, how far it is, how it ended.
+    """Show one job and how it ended.
 
-    With --events its journal is printed, one JSON line an event.
+    Who started it, how far it is, what it asks. With --events its journal is printed, one JSON line an event.
     """
     from toolkit.cli.render.jobs import job_text
     from toolkit.operations import jobs
@@ -78,9 +78,9 @@ def show_command(job: str, *, log: bool) -> None:
 @job_argument
 @click.option("--from", "from_seq", type=click.IntRange(min=0), default=0, metavar="N", help="From this event on.")
 def attach_command(job: str, from_seq: int) -> None:
-    """Watch a job until it is over, and answer what it asks; ends with its exit code.
+    """Watch a job until it is over.
 
-    ctrl+c leaves the watching; the job goes on.
+    What it asks can be answered here. Ends with the job's exit code; ctrl+c leaves the watching; the job goes on.
     """
     from toolkit.jobs.attach import attach
     from toolkit.operations import jobs
@@ -177,7 +177,10 @@ class _Watcher:
     help="For this question, for all of its kind, or for all that follow.",
 )
 def answer_command(job: str, choice: str, qid: str | None, scope: str) -> None:
-    """Answer what a job asks; `jobs show` tells the question and its choices."""
+    """Answer what a job asks.
+
+    `lifeboat jobs show JOB` tells the question and its choices.
+    """
     from toolkit.cli.render.jobs import jobs_text
     from toolkit.operations import jobs
 
@@ -191,9 +194,10 @@ def answer_command(job: str, choice: str, qid: str | None, scope: str) -> None:
 )
 @job_argument
 def retry_command(job: str) -> None:
-    """Start the command of a job that is over again, in this folder.
+    """Start the command of a job again.
 
-    It is a new job, with a plan and a confirmation of its own; it ends with that job's exit code.
+    The job must be over. Paths count from the folder that you are in. It is a new job, with a plan and a
+    confirmation of its own; it ends with that job's exit code.
     """
     from toolkit.cli.run import program
     from toolkit.operations import jobs
@@ -217,7 +221,10 @@ def retry_command(job: str) -> None:
 @jobs_command.command("cancel", examples=("lifeboat jobs cancel latest",), exits=(ExitCode.REFUSED, ExitCode.NOTHING))
 @job_argument
 def cancel_command(job: str) -> None:
-    """Ask a job to end; it takes back what it began, as soon as its step allows."""
+    """Ask a job to end.
+
+    It does as soon as its step allows, and takes back what it began.
+    """
     from toolkit.cli.render.jobs import jobs_text
     from toolkit.operations import jobs
 
@@ -230,9 +237,10 @@ def cancel_command(job: str) -> None:
     exits=(ExitCode.FAILED, ExitCode.INCOMPLETE),
 )
 def recover_command() -> None:
-    """Finish or take back what a run that was killed left half done.
+    """Settle what killed runs left half done.
 
-    Every run does this for its own profile first; this does it for all of them, at boot for example.
+    It is finished or taken back. Every run does this for its own profile first; this does it for all of them,
+    at boot for example.
     """
     from toolkit.cli.render.jobs import recovery_text
     from toolkit.operations import recovery

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 def prune_command(profile: str | None, **options: Any) -> None:
     """Remove what retention no longer keeps.
 
-    The rules are those of the profile; --keep-… options take the place of all of them. Without a name every
-    profile is pruned. Pinned backups and the last good copy of every database and folder always stay. What
-    goes is gone for good: --dry-run shows it first, with the reason for each backup.
+    The rules are those of the profile; --keep-… options take the place of its counts for hourly, daily, weekly,
+    monthly and manual backups. Without a name every profile is pruned. Pinned backups and the last good copy of
+    every database and folder always stay. What goes is gone for good: --dry-run shows it first, with the reason
+    for each backup.
     """
     from toolkit.cli.render.removal import prune_text
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import backups_argument
 from toolkit.cli.run import work
 from toolkit.cli.settings import Command
 from toolkit.errors import UsageError
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
         ExitCode.SPACE,
     ),
 )
-@backups_argument
+@click.argument("backups", nargs=-1, metavar="[BACKUP]...")
 @click.option("--all", "everything", is_flag=True, help="All backups, those with the oldest evidence first.")
 @click.option("--profile", metavar="NAME", help="With --all: only those of this profile.")
 @click.option("--open", "open_", is_flag=True, help="Restore the databases to scratch too, check and compare them.")
