@@ -28,7 +28,6 @@ PRIVATE = {
     "toolkit/jobs/spawn.py": "output of a detached job",
     "toolkit/operations/copies.py": "copies on their way into an archive",
     "toolkit/operations/extract.py": "a staged file that is not what it should be",
-    "toolkit/operations/importing.py": "what an archive holds, on its way into another",
     "toolkit/operations/importing.py": "what it unpacks, in its working folder",
     "toolkit/operations/scratch.py": "working folders of one run",
     "toolkit/sources/git.py": "what git left of a bundle that failed",
