@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from toolkit import durable
-from toolkit.archive.manifest import DatabaseRecord
+from toolkit.archive.manifest import DatabaseRecord, EvidenceLevel
 from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
 from toolkit.filelist import FileEntry, Section
 from toolkit.jobs.context import Job
@@ -41,7 +42,7 @@ from toolkit.operations.services import Command, active, stopped, systemd_unit
 from toolkit.operations.session import Session
 from toolkit.operations.verify import compare_database
 from toolkit.sqlite import swap
-from toolkit.sqlite.check import quick_check
+from toolkit.sqlite.check import Level, quick_check
 from toolkit.sqlite.header import mark_wal
 from toolkit.tree.place import Stage, staging_folder
 
@@ -63,6 +64,14 @@ class RestoredDatabase(msgspec.Struct, frozen=True, kw_only=True):
     checked: str = ""
 
 
+class RestoreTimings(msgspec.Struct):
+    """Seconds of wall time: staging with every digest, checking the databases, giving the names."""
+
+    stage: float = 0.0
+    check: float = 0.0
+    place: float = 0.0
+
+
 class RestoreReport(Report, kw_only=True):
     """The report of `restore` and `undo`. `restored` and `skipped` count; `safety` is the id of the safety backup."""
 
@@ -78,6 +87,7 @@ class RestoreReport(Report, kw_only=True):
     target: str = ""
     plan: Plan | None = None
     clashes: list[ClashRow] = msgspec.field(default_factory=list)
+    timings: RestoreTimings = msgspec.field(default_factory=RestoreTimings)
 
 
 def dry_run(made: RestorePlan) -> RestoreReport:
@@ -180,18 +190,23 @@ def _prepare(run: _Run) -> None:
     """Stage everything beside its target and check it; nothing at the target changes."""
     job, request = run.job, run.request
     run.keep()
+    began = time.monotonic()
     job.step("stage", "Restoring beside the target, comparing every digest")
     filled = fill(request.backup, _Placer(run), job, total=run.made.bytes)
     run.report.restored = filled.files + filled.others
     run.report.failed.extend(filled.failed)
     _refuse_missing_databases(run, filled)
+    staged = time.monotonic()
     if run.made.databases:
         job.step("check", "Checking the restored databases")
         for record in database_records(request):
             job.raise_if_stopped()
             run.report.databases.append(_check(run, record))
+    checked = time.monotonic()
     for stage in (*run.stages.values(), *run.databases.values()):
         stage.finish()
+    run.report.timings.check = round(checked - staged, 3)
+    run.report.timings.stage = round(staged - began + time.monotonic() - checked, 3)
 
 
 def _refuse_missing_databases(run: _Run, filled: Filled) -> None:
@@ -275,17 +290,37 @@ def _check(run: _Run, record: DatabaseRecord) -> RestoredDatabase:
     staged = run.databases[os.path.dirname(target)].staged(target)
     checked = "digest"
     if record.form == "copy" and not record.damaged:
-        errors = compare_database(staged, record, level="full")
+        level = _level(run, target)
+        errors = compare_database(staged, record, level=level)
         if errors:
             raise DatabaseDamagedError(
                 f"the restored database does not pass: {errors[0]}",
                 subject=target,
                 hint="choose another backup; nothing was changed",
             )
-        checked = "digest, integrity_check, foreign_key_check, fts, row counts"
+        checked = _CHECKED[level]
         if record.journal_mode == "wal":
             mark_wal(staged)
     return RestoredDatabase(name=record.name, path=target, tables=record.tables, digest=record.digest, checked=checked)
+
+
+_CHECKED: dict[Level, str] = {
+    "full": "digest, integrity_check, foreign_key_check, fts, row counts",
+    "quick": "digest, quick_check, foreign_key_check, fts, row counts",
+    "counts": "digest of a copy that was opened and checked before, row counts",
+}
+
+
+def _level(run: _Run, target: str) -> Level:
+    """Return how deep the database is checked: all of it where it replaces something (docs/decisions/0009)."""
+    if run.request.in_place or _replaces(run, target):
+        return "full"
+    manifest = run.request.backup.manifest
+    return "counts" if manifest.level >= EvidenceLevel.OPENED and not manifest.evidence.damage else "quick"
+
+
+def _replaces(run: _Run, target: str) -> bool:
+    return any(row.replaces for row in run.made.databases if row.path == target)
 
 
 def _target(run: _Run, record: DatabaseRecord) -> str:
@@ -316,12 +351,14 @@ def _act(run: _Run, operation: str, remove: Path | None) -> None:
             run.keep(safety=kept)
             run.report.safety = run.journal.safety
         run.job.step("place", "Giving everything its name", cancel="never", undo="manual")
+        began = time.monotonic()
         run.keep(phase="commit", swaps=tuple(_swaps(run)), remove=str(remove or ""))
         run.report.changed = True
         failed, removed = place(run.journal, run.job)
         run.report.failed.extend(failed)
         run.report.removed = removed
         _check_placed(run)
+        run.report.timings.place = round(time.monotonic() - began, 3)
 
 
 @contextlib.contextmanager
@@ -345,17 +382,17 @@ def _refuse_held(run: _Run) -> None:
 def _swaps(run: _Run) -> Iterator[SwapRecord]:
     for number, row in enumerate(run.made.databases):
         stage = run.databases[os.path.dirname(row.path)]
-        staged = [str(stage.staged(row.path + suffix)) for suffix in ("", *SIDECARS)]
-        there = tuple(path for path in staged if os.path.lexists(path))
+        main = str(stage.staged(row.path))
+        there = tuple(main + suffix for suffix in ("", *SIDECARS) if os.path.lexists(main + suffix))
         yield SwapRecord(staged=there, target=row.path, journal=str(run.side_journal(f"swap-{number}")))
 
 
 def _check_placed(run: _Run) -> None:
-    """Look once more at the databases under their names; a problem is a warning that names the way back."""
+    """Look once more at the databases that replaced others; a problem is a warning that names the way back."""
     for record in database_records(run.request):
-        if record.form != "copy":
-            continue
         target = _target(run, record)
+        if record.form != "copy" or not (run.request.in_place or _replaces(run, target)):
+            continue
         messages = quick_check(target)
         if messages:
             run.report.warn(
