@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.makers.databases import opened
 from toolkit.archive import manifest as manifests
 from toolkit.archive.decompress import decompressed
 from toolkit.archive.formats import Compression
+from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import LifeboatError
 
 
@@ -123,7 +125,6 @@ def test_a_restored_database_is_compared_with_its_record(
 ) -> None:
     import msgspec
 
-    from toolkit.archive.manifest import DatabaseRecord
     from toolkit.operations.verify import compare_database
 
     ident = backed_up(app, vault)
@@ -186,3 +187,28 @@ def test_words_that_make_no_sense(vault: Path, app: Path) -> None:
     assert lifeboat("verify", ident, "--profile", "shop", "--vault", vault).code == 2
     assert lifeboat("verify", "--all", "--profile", "nobody", "--vault", vault).code == 10
     assert lifeboat("verify", "zzzzzzzz", "--vault", vault).code == 10
+
+
+@pytest.mark.parametrize("option", ["--open", "--rehearse"])
+def test_a_copy_that_is_not_what_was_counted_is_found_by_opening_it(
+    vault: Path, app: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import msgspec
+
+    from toolkit.operations import copies
+
+    record_of = copies._record
+
+    def one_row_more(*args: Any, **options: Any) -> DatabaseRecord:
+        record = record_of(*args, **options)
+        orders = record.tables["orders"]
+        assert orders is not None
+        return msgspec.structs.replace(record, tables={**record.tables, "orders": orders + 1})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copies, "_record", one_row_more)
+        ident = backed_up(app, vault)
+    assert lifeboat("verify", ident, "--vault", vault).code == 0
+    ran = lifeboat("verify", ident, option, "--vault", vault)
+    assert ran.code == 4
+    assert "table orders: 5 rows, 6 in the manifest" in ran.stdout
