@@ -63,13 +63,13 @@ def _renamed(path: str) -> Callable[[Members, Rows], None]:
 def _escaping_member(members: Members, rows: Rows) -> None:
     one, _ = _member(members, "/uploads/changed")
     one.name = "../../x"
-    _row(rows, "/uploads/changed")["layers"][0]["member"] = "../../x"
+    _row(rows, "/uploads/changed")["layers"][0][1] = "../../x"
 
 
 def _absolute_member(members: Members, rows: Rows) -> None:
     one, _ = _member(members, "/uploads/changed")
     one.name = "/x"
-    _row(rows, "/uploads/changed")["layers"][0]["member"] = "/x"
+    _row(rows, "/uploads/changed")["layers"][0][1] = "/x"
 
 
 def _link_then_below(members: Members, rows: Rows) -> None:

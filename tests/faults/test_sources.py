@@ -93,6 +93,7 @@ def test_a_damaged_database_is_taken_as_it_is_and_is_never_good(bare: Machine) -
 
 
 def test_files_that_nobody_may_read_are_reported(bare: Machine) -> None:
+    bare.database.unlink()
     if os.geteuid() == 0:
         secret = bare.app / "uploads" / "secret"
         secret.write_bytes(b"for its owner only")

@@ -137,6 +137,8 @@ class Runs:
 
 
 def _import_everything() -> None:
+    import zoneinfo  # noqa: F401 - imported late by others, and another user may not read where it lies
+
     import toolkit
 
     for module in pkgutil.walk_packages(toolkit.__path__, "toolkit."):

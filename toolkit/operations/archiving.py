@@ -64,13 +64,21 @@ def passphrase_for(session: Session, manifest: Manifest) -> str | None:
     """Return the passphrase of an encrypted backup from its profile; raises `PassphraseError` when none is known."""
     if not manifest.encrypted:
         return None
-    profile = session.known_profile(manifest.profile)
-    if profile is None or profile.archive.encrypt is None or profile.archive.encrypt.passphrase is None:
+    passphrase = _known_passphrase(session, manifest.profile)
+    if passphrase is None:
         raise PassphraseError(
             "the archive is encrypted, and the configuration has no passphrase for its profile",
             subject=manifest.profile,
             hint="set archive.encrypt.passphrase_file of the profile",
         )
+    return passphrase
+
+
+def _known_passphrase(session: Session, name: str) -> str | None:
+    """Return the passphrase of the profile `name` where the configuration has one."""
+    profile = session.known_profile(name)
+    if profile is None or profile.archive.encrypt is None or profile.archive.encrypt.passphrase is None:
+        return None
     return profile.archive.encrypt.passphrase.resolve()
 
 
@@ -142,6 +150,7 @@ def stored_file(session: Session, path: Path, *, passphrase: str | None = None) 
         if beside.exists():
             manifest = sidecar.read(beside)
             return StoredBackup(manifest, path.parent, passphrase=passphrase or passphrase_for(session, manifest))
+        passphrase = passphrase or _known_passphrase(session, parsed[0].profile)
     volumes = volumes_of(path)
     with open_archive(volumes, passphrase=passphrase) as reader:
         manifest = reader.manifest()

@@ -18,7 +18,7 @@ import msgspec
 from toolkit import durable
 from toolkit.archive.manifest import DatabaseRecord, EvidenceLevel
 from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
-from toolkit.filelist import FileEntry, Section
+from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery, restore_journal, safety
 from toolkit.operations.extract import FailedItem, Filled, Place, fill
@@ -102,7 +102,7 @@ def dry_run(made: RestorePlan) -> RestoreReport:
 
 @dataclass
 class _Run:
-    """One restore on its way; the fields that the journal also knows are there."""
+    """One restore on its way. `moved` are paths that came under another name than they had."""
 
     session: Session
     made: RestorePlan
@@ -111,6 +111,7 @@ class _Run:
     journal: RestoreJournal
     stages: dict[str, Stage] = field(default_factory=dict)
     databases: dict[str, Stage] = field(default_factory=dict)
+    moved: list[str] = field(default_factory=list)
 
     @property
     def request(self) -> RestoreRequest:
@@ -228,6 +229,7 @@ class _Placer:
         self._chooser = Chooser(run.request)
         self._choices = _decisions(run.made)
         self._actions = iter(run.made.actions)
+        self._beside = ("", "")
 
     def __call__(self, entry: FileEntry) -> Place | None:
         target = self._chooser.target(entry)
@@ -244,9 +246,16 @@ class _Placer:
         if action == Action.SAME:
             self._run.report.same += 1
             return None
-        if choice is OnConflict.RENAME:
+        old, new = self._beside
+        if old and target.startswith(old):  # a folder that got another name takes along what is in it
+            target = new + target[len(old) :]
+            self._run.moved.append(target)
+        elif choice is OnConflict.RENAME:
             renamed = beside(target, self._run.request.backup.manifest.id)
             self._run.report.renamed.append(RenamedItem(target, renamed))
+            self._run.moved.append(renamed)
+            if entry.type is FileType.DIRECTORY:
+                self._beside = (f"{target}/", f"{renamed}/")
             target = renamed
         return self._stage(self._run.stages, root, "files"), target
 
@@ -346,8 +355,7 @@ def _act(run: _Run, operation: str, remove: Path | None) -> None:
             _refuse_held(run)
         if needs_safety(run.made) or remove:
             run.job.step("safety", "Keeping what is there now in a safety backup")
-            created = [item.to for item in run.report.renamed]
-            kept = safety.make(run.session, run.made, run.job, operation=operation, removed=remove, created=created)
+            kept = safety.make(run.session, run.made, run.job, operation=operation, removed=remove, created=run.moved)
             run.keep(safety=kept)
             run.report.safety = run.journal.safety
         run.job.step("place", "Giving everything its name", cancel="never", undo="manual")

@@ -7,6 +7,7 @@ live databases exist in `toolkit.sqlite.worker` only.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -139,9 +140,9 @@ def _sidecar(path: str, suffix: str) -> Sidecar | None:
             state, frames = wal_frames(where)
             return Sidecar(where, suffix, size, state, frames)
         data = _read(where, 8)[1]
-    except FileNotFoundError:
-        return None
     except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENAMETOOLONG):  # a name of 255 bytes has no room for sidecars
+            return None
         raise SourceError(f"a file beside the database cannot be read ({error.strerror})", subject=where) from error
     return Sidecar(where, suffix, size, "empty" if not data else "hot" if data == JOURNAL_MAGIC else "zeroed")
 
