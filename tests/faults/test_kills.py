@@ -225,3 +225,27 @@ def test_the_next_backup_recovers_too(changed: Machine) -> None:
     tables = json.loads(ended.stdout)["backups"][0]["databases"][0]["tables"]
     assert tables["orders"] == 40  # the recovered database was backed up, not the one before
     changed.assert_recovered()
+
+
+@part
+@pytest.mark.parametrize("command", ["delete", "prune"])
+def test_removals(bare: Machine, part: int, command: str) -> None:
+    """A backup is there whole, or it is gone (to the trash); the last good one stays whatever happens."""
+    made = [json.loads(bare.lifeboat("backup", bare.app, "--json").stdout)["backups"][0]["id"] for _ in range(2)]
+    arguments = ("delete", made[0], "--yes") if command == "delete" else ("prune", "--keep-last", "1", "--yes")
+    bare.keep()
+    seen = set()
+
+    def judge(number: int, _ended: Ended) -> None:
+        bare.assert_recovered()
+        listed = [one["id"] for one in json.loads(bare.lifeboat("list", "--json").stdout)["backups"]]
+        assert listed in ([made[1], made[0]], [made[1]])
+        assert number or listed == [made[1]]
+        seen.add(len(listed))
+        assert bare.verify(made[1]).code == 0
+        if len(listed) == 1 and command == "delete":
+            assert bare.lifeboat("undo", "--yes").code == 0
+            assert bare.verify(made[0]).code == 0
+
+    walk(bare, part, lambda number: bare.lifeboat(*arguments, kill_before=number), judge, least=20)
+    assert seen == {1, 2}
