@@ -31,9 +31,8 @@ def tamper(machine: Machine, change: Callable[[Members, Rows], None]) -> Path:
     listed = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for one, data in members:
-            if one.name == "files.jsonl":
-                data = listed
+        for one, old in members:
+            data = listed if one.name == "files.jsonl" else old
             if one.name == "manifest.json":
                 manifest = json.loads(data)
                 manifest["files"]["digest"] = hashlib.sha256(listed).hexdigest()
@@ -138,7 +137,7 @@ def test_a_hostile_archive_is_refused(backed: Machine, how: str) -> None:
     before = everything_but(backed)
     for command in (("--to", backed.root / "there"), ("--yes", "--on-conflict", "replace")):
         ended = backed.lifeboat("restore", path, *command)
-        assert ended.code in (4, 5), f"{ended.code} {ended.stdout} {ended.stderr}"
+        assert ended.code == 5, f"{ended.code} {ended.stdout} {ended.stderr}"
         assert everything_but(backed) == before
     backed.assert_nothing_left()
 

@@ -19,8 +19,8 @@ class Contents:
     """Collects what goes into the archive while its items are streamed.
 
     `more` are staged items besides. After `items` is exhausted, `databases` has the record of each copy with
-    where it lies, `left_out` what is not in the backup, `errors` how many of those should have been, `added` how many entries are, `changed`
-    what changed while it was read.
+    where it lies, `left_out` what is not in the backup, `errors` how many of those should have been, `added`
+    how many entries are, `changed` what changed while it was read.
     """
 
     def __init__(self, found: Survey, copies: Copies, extra: Callable[[], Iterator[Item]] | None = None) -> None:
