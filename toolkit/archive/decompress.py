@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from toolkit.archive import memory
 from toolkit.archive.formats import Compression
 from toolkit.errors import ArchiveDamagedError, FormatError
 
@@ -97,6 +98,7 @@ def _decode_frame(frame: bytes, size: int) -> bytes:
 def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
     from toolkit.archive.zstdlib import zstd
 
+    memory.reuse()
     packed = _Packed(chunks)
     waiting: deque[Future[bytes]] = deque()
     pool = ThreadPoolExecutor(THREADS, "decompress")
