@@ -137,7 +137,8 @@ class Runs:
 
 
 def _import_everything() -> None:
-    import zoneinfo  # noqa: F401 - imported late by others, and another user may not read where it lies
+    for name in ("ctypes", "zoneinfo", "grp", "pwd", "subprocess", "shutil", "zstandard", "sqlite_utils"):
+        importlib.import_module(name)  # imported late by others, and another user may not read where they lie
 
     import toolkit
 
