@@ -37,6 +37,7 @@ class Contender:
         self.env = {**os.environ, "HOME": str(work / "home"), "LC_ALL": "C.UTF-8"}
         self.watch = False
         self.parts: list[dict[str, float]] = []
+        self.restore_parts: list[dict[str, float]] = []
 
     def run(self, command: Sequence[str], *, cwd: Path | None = None, accept: Sequence[int] = (0,)) -> Cost:
         """Run one command of this way."""
@@ -137,7 +138,9 @@ class Lifeboat(Contender):
         return self.run([*self._command, "--json", "verify", "latest"])
 
     def restore(self) -> Cost:
-        return self.run([*self._command, "--json", "restore", "latest", "--to", str(self.target), "--yes"])
+        cost = self.run([*self._command, "--json", "restore", "latest", "--to", str(self.target), "--yes"])
+        self.restore_parts.append(json.loads(cost.output)["timings"])
+        return cost
 
 
 class Restic(Contender):

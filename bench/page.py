@@ -89,7 +89,17 @@ def _mixed(scenario: Mapping[str, Any]) -> str:
     rows = [[f"{parts[name]:.2f}" for name in ("all", "copy", "check", "write", "read_back")]]
     text += _table(["all", "copy of the database", "its quick_check, foreign keys, rows", "write", "read-back"], rows)
     text += f"\nSQLite's own checks on this database: quick_check {checks['quick_check']:.2f} s, "
-    return text + f"integrity_check {checks['integrity_check']:.2f} s.\n"
+    return text + f"integrity_check {checks['integrity_check']:.2f} s.\n{_restore_parts(figures.get('restore_parts'))}"
+
+
+def _restore_parts(parts: Mapping[str, float] | None) -> str:
+    if not parts:
+        return ""
+    return (
+        f"\nOf Lifeboat's restore: staging with every digest {parts['stage']:.2f} s; checking the database "
+        f"(`quick_check`, foreign keys, rows, compared with the manifest) {parts['check']:.2f} s; "
+        f"giving the names {parts['place']:.2f} s.\n"
+    )
 
 
 def _busy(scenario: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import contenders
@@ -25,6 +25,9 @@ from measuring import CommandFailedError, Cost
 
 Figures = dict[str, object]
 HERE = Path(__file__).parent
+ROOM = 6 * datasets.GIB
+"""Bytes that the mixed data, a store and what is restored take together."""
+
 STARTS = ("--version", "--help", "list")
 
 
@@ -82,6 +85,7 @@ def _rounds(options: Options, source: Path, verbs: Sequence[str]) -> Figures:
     costs: dict[str, dict[str, list[Cost]]] = {verb: {} for verb in verbs}
     sizes: dict[str, int] = {}
     parts: list[dict[str, float]] = []
+    restore_parts: list[dict[str, float]] = []
     for again in range(options.repeat):
         for kind in options.contenders:
             one = kind(source, options.folder / "work")
@@ -93,9 +97,14 @@ def _rounds(options: Options, source: Path, verbs: Sequence[str]) -> Figures:
                     say(f"   {verb} {one.name}: {error}")
             sizes[one.name] = one.size()
             parts += one.parts
+            restore_parts += one.restore_parts
             one.clear()
     figures: Figures = {verb: _table(rows) for verb, rows in costs.items()}
-    return figures | {"stored": sizes, "parts": _median_parts(parts), "source": _source(source)}
+    return (
+        figures
+        | {"stored": sizes, "parts": _median_parts(parts), "source": _source(source)}
+        | {"restore_parts": _median_parts(restore_parts)}
+    )
 
 
 def _table(rows: dict[str, list[Cost]]) -> dict[str, dict[str, float]]:
@@ -204,6 +213,8 @@ def memory(options: Options) -> Figures:
     }
     figures: Figures = {}
     for name, (kind, size, files) in sets.items():
+        if kind == "large":  # too much for memory
+            options = replace(options, folder=Path(tempfile.mkdtemp(prefix="lifeboat-bench-", dir="/var/tmp")))
         one = Lifeboat(data(options, kind, size, files), options.folder / "work")
         one.watch = True
         one.prepare()
@@ -212,7 +223,7 @@ def memory(options: Options) -> Figures:
         figures[name] = rows
         one.clear()
         if kind == "large":
-            shutil.rmtree(one.source)
+            shutil.rmtree(options.folder)
     return figures
 
 
@@ -226,5 +237,15 @@ SCENARIOS: dict[str, Callable[[Options], Figures]] = {
 
 
 def scratch() -> Path:
-    """Return a new folder for data and stores."""
-    return Path(tempfile.mkdtemp(prefix="lifeboat-bench-"))
+    """Return a new folder for data and stores: in memory where there is room, so that no disk is measured."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 * ROOM and _available() > 2 * ROOM
+    return Path(tempfile.mkdtemp(prefix="lifeboat-bench-", dir=memory if roomy else None))
+
+
+def _available() -> int:
+    """Return the bytes of memory that could be used (proc(5))."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
