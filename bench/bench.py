@@ -25,7 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help=f"some of: {names} (commas between)")
     parser.add_argument("--repeat", type=int, default=3, help="rounds; the page has medians [3]")
     parser.add_argument("--scale", type=float, default=1.0, help="size of the data; 1.0 is 1 GiB and 20,000 files")
-    parser.add_argument("--ways", default="", help="some of: plain, lifeboat, restic, borg (commas between)")
+    parser.add_argument("--ways", default="", help="some of: plain, lifeboat, restic, borg, borg-lz4")
     parser.add_argument("--folder", type=Path, help="where to work; data sets that lie there are used again")
     parser.add_argument("--no-page", action="store_true", help="keep the figures, leave docs/performance.md alone")
     return parser.parse_args()

@@ -54,7 +54,7 @@ def run(
         together = watcher.stop() if watcher else 0
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in accept:
-        words = b"".join(said).decode(errors="replace").strip()[-2000:]
+        words = (b"".join(said) + output[:2000]).decode(errors="replace").strip()[-2000:]
         raise CommandFailedError(f"{' '.join(command)[:200]} ended with {process.returncode}:\n{words}")
     return Cost(
         wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, together, output.decode(errors="replace")
