@@ -48,7 +48,7 @@ def test_each_level_leaves_its_evidence_and_a_lower_one_takes_none_away(vault: P
 
 
 def unchanged(kind: str, before: bytes, after: bytes) -> bool:
-    """Answer whether a flipped byte changed nothing that a sidecar says and that stays for ever."""
+    """Answer whether a flipped byte changed nothing that a sidecar says (blanks, say)."""
     if kind == "archive":
         return False
     try:
@@ -56,12 +56,9 @@ def unchanged(kind: str, before: bytes, after: bytes) -> bool:
             return b"".join(decompressed(Compression.ZSTD, iter([before]))) == b"".join(
                 decompressed(Compression.ZSTD, iter([after]))
             )
-        one, other = manifests.decode(before), manifests.decode(after)
+        return manifests.decode(before) == manifests.decode(after)
     except LifeboatError:
         return False
-    later = {"rating", "note", "tags", "pin", "evidence", "destinations", "tombstone", "undo", "extra"}
-    later |= {"finished", "changed", "error"}
-    return all(getattr(one, name) == getattr(other, name) for name in one.__struct_fields__ if name not in later)
 
 
 @pytest.mark.parametrize("form", ["tar.zst", "zip", "7z"])
@@ -72,7 +69,7 @@ def test_a_flipped_byte_anywhere_is_found(vault: Path, app: Path, form: str) -> 
     for kind, ending in kinds.items():
         path = next(vault.rglob(f"*_{ident}.{ending}"))
         whole = path.read_bytes()
-        for position in {0, len(whole) - 1, *random.sample(range(len(whole)), 12)}:
+        for position in {0, len(whole) - 1, *random.sample(range(len(whole)), 24 if kind == "manifest" else 12)}:
             flipped = bytearray(whole)
             flipped[position] ^= 1 << random.randrange(8)
             if unchanged(kind, whole, bytes(flipped)):

@@ -8,6 +8,7 @@ keys that they do not know (`extra`), so that an older Lifeboat never loses what
 from __future__ import annotations
 
 import enum
+import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,8 @@ from toolkit.filelist import Layer, Section, decode_name, encode_name
 from toolkit.retention import Kind, Scope
 
 VERSION = 1
+CHECKSUM = "checksum"
+"""The key of the SHA-256 of all other values, as compact JSON in the order of the file."""
 
 
 class Status(enum.StrEnum):
@@ -232,7 +235,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return sum(archive.size for archive in self.archives)
 
 
-def _walk_names(value: object, change: Any) -> object:
+def _walk_names(value: Any, change: Any) -> Any:
     if isinstance(value, dict):
         return {
             key.encode(errors="backslashreplace").decode(): _walk_names(item, change) for key, item in value.items()
@@ -253,7 +256,27 @@ def encode(manifest: Manifest, *, inside: bool = False) -> bytes:
     def clean(value: object) -> object:
         return encode_name(value) if isinstance(value, str) else value
 
-    return msgspec.json.format(msgspec.json.encode(_walk_names(fields, clean)), indent=1) + b"\n"
+    plain = _walk_names(fields, clean)
+    plain[CHECKSUM] = _checksum(plain)
+    return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
+
+
+def _checksum(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
+
+
+def is_unchanged(data: bytes) -> bool:
+    """Say whether a manifest still says what Lifeboat wrote: its checksum covers every value in it.
+
+    One without a checksum counts as unchanged. What is no manifest at all is for `decode` to refuse.
+    """
+    try:
+        fields = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    if not isinstance(fields, dict) or CHECKSUM not in fields:
+        return True
+    return bool(fields.pop(CHECKSUM) == _checksum(fields))
 
 
 def decode(data: bytes) -> Manifest:
@@ -284,7 +307,7 @@ def decode(data: bytes) -> Manifest:
             return [restore(item) for item in value]
         return value
 
-    fields = {key: restore(value) for key, value in fields.items()}
+    fields = {key: restore(value) for key, value in fields.items() if key != CHECKSUM}
     known = set(Manifest.__struct_fields__)
     extra = {key: fields.pop(key) for key in list(fields) if key not in known}
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from toolkit import durable
-from toolkit.archive.manifest import DatabaseRecord, Evidence, EvidenceLevel, Manifest, Status
+from toolkit.archive.manifest import DatabaseRecord, Evidence, EvidenceLevel, Manifest, Status, is_unchanged
 from toolkit.archive.verify import VerifyReport, verify
 from toolkit.errors import CancelledError, LifeboatError, NotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
@@ -93,16 +93,23 @@ def check_archive(backup: StoredBackup, job: Job) -> VerifyReport:
     )
     if found.inside is None:
         return found
+    errors = []
     differ = [name for name in _FOREVER if getattr(found.inside, name) != getattr(backup.manifest, name)]
-    if not differ:
-        return found
-    error = f"the manifest does not say the same as the one in the archive: {', '.join(differ)}"
-    return dataclasses.replace(found, ok=False, errors=(*found.errors, error))
+    if differ:
+        errors.append(f"the manifest does not say the same as the one in the archive: {', '.join(differ)}")
+    beside = _manifest_beside(backup)
+    if beside.exists() and not is_unchanged(beside.read_bytes()):
+        errors.append("the manifest was changed by something other than Lifeboat: its checksum does not fit")
+    return dataclasses.replace(found, ok=found.ok and not errors, errors=(*found.errors, *errors))
+
+
+def _manifest_beside(backup: StoredBackup) -> Path:
+    return backup.folder / f"{layout.stem_of(backup.manifest)}{layout.MANIFEST}"
 
 
 def _has_sidecars(backup: StoredBackup) -> bool:
     """Say whether the manifest or the file list lies beside the archive, not only in it."""
-    return (backup.folder / f"{layout.stem_of(backup.manifest)}{layout.MANIFEST}").exists() or backup.file_list.exists()
+    return _manifest_beside(backup).exists() or backup.file_list.exists()
 
 
 class ReadBack(msgspec.Struct, frozen=True):
