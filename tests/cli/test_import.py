@@ -246,3 +246,13 @@ def test_what_cannot_be_imported_says_why(vault: Path, tmp_path: Path) -> None:
     row = imported(vault, tmp_path / "ok.zip")
     ran = lifeboat("import", row["archive"], "--vault", vault)
     assert "a backup of Lifeboat already" in said(ran)
+
+
+def test_an_import_is_never_restored_in_place(vault: Path, tmp_path: Path) -> None:
+    made_zip(tmp_path / "other.zip", {"a": "b"})
+    row = imported(vault, tmp_path / "other.zip")
+    ran = lifeboat("restore", row["id"], "--yes", "--on-conflict", "replace", "--vault", vault)
+    assert ran.code == 2
+    assert "--to" in ran.stderr
+    assert not Path("/imported").exists()
+    assert lifeboat("restore", row["id"], "--to", tmp_path / "here", "--vault", vault).code == 0

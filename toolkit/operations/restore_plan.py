@@ -24,6 +24,7 @@ from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.extract import elsewhere, target_elsewhere
 from toolkit.operations.plan import Clashes, Loss, Needs, Plan, Step
 from toolkit.operations.session import Session
+from toolkit.retention import Kind
 from toolkit.sqlite.holders import holders
 from toolkit.tree.compare import Clash, ClashKind, Target, open_for_writing
 from toolkit.tree.filters import Only
@@ -187,8 +188,10 @@ def make_plan(session: Session, request: RestoreRequest, job: Job, *, empty_ok: 
     """Find out what the restore would do; nothing is changed.
 
     Raises `BackupNotFoundError` for names that are not in the backup, and for a choice that picks nothing
-    unless `empty_ok`; `SpaceError` with the bytes needed, and what reading the file list raises.
+    unless `empty_ok`; `UsageError` for an import in place; `SpaceError` with the bytes needed, and what
+    reading the file list raises.
     """
+    _refuse_imported(request)
     job.step("plan", "Comparing the backup with the target")
     made = RestorePlan(request, Plan(op="restore", targets=(), steps=()))
     seen = hashlib.sha256()
@@ -207,6 +210,15 @@ def make_plan(session: Session, request: RestoreRequest, job: Job, *, empty_ok: 
         )
     made.plan = _compose(session, made, tuple(state))
     return made
+
+
+def _refuse_imported(request: RestoreRequest) -> None:
+    if request.in_place and request.backup.manifest.kind is Kind.IMPORTED:
+        raise UsageError(
+            "an imported backup has no place of its own on this machine",
+            subject=request.backup.manifest.id,
+            hint="restore it elsewhere with --to FOLDER, then put what you need where it belongs",
+        )
 
 
 def wanted_entries(request: RestoreRequest) -> Iterator[tuple[FileEntry, str, str]]:
