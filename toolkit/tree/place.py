@@ -96,7 +96,7 @@ class Stage(Staging):
             raise UnsafeArchiveError("is no clean path", subject=path)
         if relative.startswith(STAGING_PREFIX) and relative.split("/")[0] == self._name:
             raise UnsafeArchiveError("has the name of the staging folder", subject=path)
-        if len(text) > _NAME_LIMIT // 4:
+        if len(text) > _NAME_LIMIT // 4 and not (len(text) <= _NAME_LIMIT and text.isascii()):
             raw = os.fsencode(text)
             if len(raw) > _PATH_LIMIT or any(len(part) > _NAME_LIMIT for part in raw.split(b"/")):
                 raise StorageError("the name is longer than the system takes", subject=path)
