@@ -70,7 +70,7 @@ def _verbs(figures: Mapping[str, Any]) -> str:
         for name in ORDER:
             one = found.get(name)
             if one is None:
-                rows.append([name, "failed", "", "", "", ""])
+                rows.append([name, "not measured", "", "", "", ""])
                 continue
             spread = f"{one['fastest']:.2f} to {one['slowest']:.2f}"
             ratio = f"{one['ratio']:.2f}" if "ratio" in one else ""
