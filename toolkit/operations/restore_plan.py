@@ -195,12 +195,15 @@ def make_plan(session: Session, request: RestoreRequest, job: Job, *, empty_ok: 
     job.step("plan", "Comparing the backup with the target")
     made = RestorePlan(request, Plan(op="restore", targets=(), steps=()))
     seen = hashlib.sha256()
-    targets = _Targets()
+    targets, links = _Targets(), _Links()
     for entry, target, root in wanted_entries(request):
         job.raise_if_stopped()
         if root not in made.roots:
             made.roots.append(root)
         made.actions.append(_consider(made, entry, target, targets.of(root).clash(entry, target), seen))
+        if entry.link_group:
+            links.note(made, entry, target)
+    links.settle(made)
     state = [f"files|{seen.hexdigest()}"]
     for record in database_records(request):
         state.extend(_consider_database(session, made, record))
@@ -228,6 +231,31 @@ def wanted_entries(request: RestoreRequest) -> Iterator[tuple[FileEntry, str, st
         target = chooser.target(entry)
         if target is not None and entry.section is not Section.DATABASES:
             yield entry, target, chooser.root_of(entry, target)
+
+
+class _Links:
+    """The hard links among the entries: when one name of a file is written, all of them are, to be one file again."""
+
+    def __init__(self) -> None:
+        self._same: dict[int, list[tuple[int, str, int]]] = {}
+        self._written: set[int] = set()
+
+    def note(self, made: RestorePlan, entry: FileEntry, target: str) -> None:
+        """Take note of the entry whose action was entered last."""
+        if made.actions[-1] == Action.SAME:
+            row = (len(made.actions) - 1, target, entry.data_size)
+            self._same.setdefault(entry.link_group, []).append(row)
+        else:
+            self._written.add(entry.link_group)
+
+    def settle(self, made: RestorePlan) -> None:
+        """Have the names that are the same written too, where another name of their file is."""
+        for group in self._written & self._same.keys():
+            for index, target, size in self._same[group]:
+                made.actions[index] = Action.REPLACE
+                made.same -= 1
+                made.existing.append(target)
+                made.bytes += size
 
 
 class _Targets:
