@@ -138,7 +138,8 @@ def test_a_killed_holder_holds_nothing(locks: Path, start: Start, said: Said) ->
 
 
 def test_a_child_of_a_killed_holder_holds_nothing(locks: Path, start: Start, said: Said) -> None:
-    forking = HOLDER.replace('print("held"', 'import os\nif not os.fork(): os.read(0, 1); os._exit(0)\nprint("held"', 1)
+    # The child says "held", so that it has run before its parent is killed.
+    forking = HOLDER.replace('print("held"', 'import os\nif os.fork(): os.read(0, 1); os._exit(0)\nprint("held"', 1)
     holder = start(forking, "/srv/shop", locks)
     assert said(holder) == "held"
     holder.kill()

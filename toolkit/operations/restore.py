@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from toolkit import durable
-from toolkit.archive.manifest import DatabaseRecord, EvidenceLevel
+from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
@@ -315,17 +315,13 @@ def _check(run: _Run, record: DatabaseRecord) -> RestoredDatabase:
 
 _CHECKED: dict[Level, str] = {
     "full": "digest, integrity_check, foreign_key_check, fts, row counts",
-    "quick": "digest, quick_check, foreign_key_check, fts, row counts",
-    "counts": "digest of a copy that was opened and checked before, row counts",
+    "counts": "digest of the copy that was checked when it was made, row counts, schema",
 }
 
 
 def _level(run: _Run, target: str) -> Level:
     """Return how deep the database is checked: all of it where it replaces something (docs/decisions/0009)."""
-    if run.request.in_place or _replaces(run, target):
-        return "full"
-    manifest = run.request.backup.manifest
-    return "counts" if manifest.level >= EvidenceLevel.OPENED and not manifest.evidence.damage else "quick"
+    return "full" if run.request.in_place or _replaces(run, target) else "counts"
 
 
 def _replaces(run: _Run, target: str) -> bool:
