@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from toolkit.filelist import FileType
+from toolkit.hashing import Digest
 
 PIECE = 1024 * 1024
 _ZEROS = bytes(PIECE)
@@ -46,7 +46,7 @@ class HoleDigest:
     __slots__ = ("_holes", "_position", "_sha", "data")
 
     def __init__(self, holes: Iterable[tuple[int, int]] = ()) -> None:
-        self._sha = hashlib.sha256()
+        self._sha = Digest()
         self._holes = list(holes)[::-1]
         self._position = 0
         self.data = 0

@@ -6,7 +6,6 @@ until `finish` has made all of it durable; `toolkit.tree.staging` knows the way 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ import msgspec
 from toolkit import durable
 from toolkit.errors import ArchiveDamagedError, LifeboatError, NotFoundError, StorageError, UnsafeArchiveError
 from toolkit.filelist import FileEntry, encode_entry
+from toolkit.hashing import Digest
 from toolkit.tree.attributes import Attributes
 from toolkit.tree.folders import OPEN_FOLDER, Folders, sync_file_system
 from toolkit.tree.merge import BASE, DIRECTORIES, IMPLICIT, directories
@@ -250,7 +250,7 @@ def _staging_error(error: OSError, path: bytes | str) -> LifeboatError:
 
 def _write(fd: int, entry: FileEntry, pieces: Iterable[bytes | memoryview], path: bytes | str) -> str:
     """Write the data of `entry` around its holes and return the SHA-256 of the whole. Raises `OSError`."""
-    digest = hashlib.sha256()
+    digest = Digest()
     if not entry.holes:
         written = 0
         for piece in pieces:
@@ -288,7 +288,7 @@ def _write_all(fd: int, data: bytes | memoryview) -> int:
     return total
 
 
-def _hash_zeros(digest: hashlib._Hash, length: int) -> None:
+def _hash_zeros(digest: Digest, length: int) -> None:
     while length > 0:
         digest.update(_ZEROS[:length])
         length -= len(_ZEROS)
