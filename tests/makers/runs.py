@@ -137,7 +137,7 @@ class Runs:
 
 
 def _import_everything() -> None:
-    for name in ("ctypes", "zoneinfo", "grp", "pwd", "subprocess", "shutil"):
+    for name in ("ctypes", "zoneinfo", "grp", "pwd", "subprocess", "shutil", "sqlite_utils.db"):
         importlib.import_module(name)  # imported late by others, and another user may not read where they lie
 
     import toolkit
