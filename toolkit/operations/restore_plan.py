@@ -353,7 +353,7 @@ def _compose(session: Session, made: RestorePlan, state: tuple[str, ...]) -> Pla
     request, manifest = made.request, made.request.backup.manifest
     replaced = [row for row in made.databases if row.replaces]
     steps = list(_steps(session, made, replaced))
-    needs = _require_space(session, made, replaced)
+    needs = _require_space(session, made)
     by_kind: dict[str, int] = {}
     for row in made.clashes:
         by_kind[row.kind] = by_kind.get(row.kind, 0) + 1
@@ -408,17 +408,12 @@ def _steps(session: Session, made: RestorePlan, replaced: list[DatabaseRow]) -> 
         )
 
 
-def _require_space(session: Session, made: RestorePlan, replaced: list[DatabaseRow]) -> Needs:
+def _require_space(session: Session, made: RestorePlan) -> Needs:
     """Return the bytes needed at the target and there; raises `SpaceError` when they do not fit."""
-    del replaced
-    by_device: dict[int, tuple[str, int]] = {}
     targets = [*made.roots, *(row.path for row in made.databases)]
-    for target in targets[:1]:
-        device = os.stat(_existing(target)).st_dev
-        by_device[device] = (target, made.bytes)
+    if targets:
+        durable.require_space(Path(targets[0]), made.bytes)
     vault = session.vault_path
-    for target, needed in by_device.values():
-        durable.require_space(Path(target), needed)
     if needs_safety(made) and made.replaced_bytes:
         free = durable.free_bytes(vault)
         if made.replaced_bytes // 2 > free:
@@ -429,14 +424,7 @@ def _require_space(session: Session, made: RestorePlan, replaced: list[DatabaseR
                 needed=made.replaced_bytes,
                 free=free,
             )
-    place = Path(targets[0]) if targets else vault
-    return Needs(free=made.bytes, have=durable.free_bytes(place))
-
-
-def _existing(path: str) -> str:
-    while not os.path.lexists(path):
-        path = os.path.dirname(path)
-    return path
+    return Needs(free=made.bytes, have=durable.free_bytes(Path(targets[0]) if targets else vault))
 
 
 def _command(request: RestoreRequest) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from toolkit.jobs.context import Job
-from toolkit.jobs.lock import Lock
+from toolkit.jobs.lock import Locks
 from toolkit.operations import scratch
 from toolkit.profile import load, locations
 from toolkit.profile.model import Config, Profile
@@ -108,13 +108,8 @@ class Session:
     @contextlib.contextmanager
     def hold_keys(self, keys: tuple[str, ...], operation: str, job: Job) -> Iterator[None]:
         """Hold the locks of all `keys` (real paths), taken in one order by everybody."""
-        directory = locations.make_lock_directory(self.environ, self.uid)
-        with contextlib.ExitStack() as stack:
-            for key in sorted(set(keys)):
-                lock = Lock(key, directory)
-                stack.enter_context(
-                    lock.holding(operation=operation, job=job.id, wait=self.lock_wait, should_stop=job.should_stop)
-                )
+        locks = Locks(keys, locations.make_lock_directory(self.environ, self.uid))
+        with locks.acquire(operation=operation, job=job.id, wait=self.lock_wait, should_stop=job.should_stop):
             yield
 
     def recover(self, name: str, job: Job) -> list[str]:
