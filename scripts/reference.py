@@ -135,7 +135,8 @@ def commands_page() -> str:
     from toolkit.cli.main import cli
 
     def helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
-        context = click.Context(command, parent=parent, info_name=name, terminal_width=100, max_content_width=100)
+        settings = {**cli.context_settings, "terminal_width": 100, "max_content_width": 100}
+        context = click.Context(command, parent=parent, info_name=name, **settings)
         yield context.command_path, command.get_help(context)
         if isinstance(command, click.Group):
             for child_name in command.list_commands(context):
