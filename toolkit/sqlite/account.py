@@ -1,0 +1,79 @@
+"""What a repair says of itself: rows read, carved, refilled, lost or doubtful by table, and where the gaps are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Key = int | tuple[object, ...]
+"""The place of a row in its table: the rowid, or for WITHOUT ROWID tables the values of the primary key."""
+
+Strategy = Literal["none", "sidecars", "header", "indexes", "virtual", "vacuum", "mend", "carve"]
+"""The cures, mildest first: nothing was wrong; -wal, -journal settled; header or envelope mended; indexes rebuilt;
+full-text or R-tree indexes rebuilt; written anew by VACUUM; page structure mended; cells carved from broken pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of keys whose pages were lost: rows with `after < key < before` may be missing; None is an open end."""
+
+    after: Key | None
+    before: Key | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableAccount:
+    """Rows of one table: `read` by SQLite from sound or mended pages, `carved` from broken ones, `refilled`.
+
+    `lost` are rows that are known to be missing (an index names them, or a backup had them in a gap); `doubtful` are
+    rows found that fail the table's types or constraints and are kept apart. `gaps` are where rows may be
+    missing beyond those that are known. `named` are the rowids in the gaps that a sound index of the whole table
+    names, so exactly these rows existed; None where no index tells.
+    """
+
+    read: int = 0
+    carved: int = 0
+    refilled: int = 0
+    lost: int = 0
+    doubtful: int = 0
+    gaps: tuple[Gap, ...] = ()
+    named: frozenset[int] | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is known or feared to be missing."""
+        return not self.lost and not self.doubtful and not self.gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way that was tried: its rows by table, how many checks of the result failed, and why it was not kept."""
+
+    strategy: Strategy
+    rows: dict[str, int]
+    failed_checks: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The account of one repair. `strategy` is the cure that was kept, `reason` says why in a sentence.
+
+    `kept_objects` and `lost_objects` are the tables, indexes, views and triggers of the schema, as `table users`.
+    `unplaced` rows could be given to no table; they are in the table `lost_and_found` of the output.
+    `said` are sentences about what was found and done, for the report.
+    """
+
+    strategy: Strategy
+    reason: str
+    tables: dict[str, TableAccount]
+    kept_objects: tuple[str, ...] = ()
+    lost_objects: tuple[str, ...] = ()
+    unplaced: int = 0
+    candidates: tuple[Candidate, ...] = ()
+    said: tuple[str, ...] = field(default=())
+
+    @property
+    def whole(self) -> bool:
+        """Whether every row and object is there."""
+        return not self.lost_objects and not self.unplaced and all(table.whole for table in self.tables.values())
