@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from toolkit.errors import CancelledError
 from toolkit.events import ShouldStop, never_stop
-from toolkit.sqlite import blocks, probe, virtual
+from toolkit.sqlite import blocks, foreignkeys, probe, virtual
 from toolkit.sqlite.connect import connect, connect_private, quoted
 from toolkit.sqlite.header import Header
 from toolkit.sqlite.translate import is_damage, primary_code, translate
@@ -90,15 +90,6 @@ def _integrity(connection: sqlite3.Connection, pragma: str) -> list[str]:
     rows = connection.execute(f"PRAGMA {pragma}({MAX_MESSAGES})").fetchall()
     lines = [line for row in rows for line in str(row[0]).splitlines()]
     return [] if lines == ["ok"] else lines
-
-
-def _foreign_keys(connection: sqlite3.Connection) -> tuple[int, list[str]]:
-    count, lines = 0, []
-    for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-        count += 1
-        if count <= MAX_MESSAGES:
-            lines.append(f"{table}: row {'?' if rowid is None else rowid} refers to nothing in {parent}")
-    return count, lines
 
 
 def table_names(connection: sqlite3.Connection) -> list[str]:
@@ -231,7 +222,7 @@ class _Examination:
             self.checks.append(result)
 
     def foreign_keys(self, connection: sqlite3.Connection) -> list[str]:
-        self.violations, lines = _foreign_keys(connection)
+        self.violations, lines = foreignkeys.violations(connection)
         return lines
 
     def rows(self) -> list[str]:
