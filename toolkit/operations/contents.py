@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from toolkit.archive.manifest import DatabaseRecord, LeftOut
-from toolkit.errors import LifeboatError
+from toolkit.archive.manifest import Check, DatabaseRecord, LeftOut
+from toolkit.errors import CancelledError, LifeboatError
 from toolkit.filelist import Content, FileEntry, FileType, Item, Section
-from toolkit.operations.copies import Copies, TakenCopy
+from toolkit.operations.copies import Copies, DamagedCopyError, TakenCopy
 from toolkit.operations.survey import Survey, entry_of
 from toolkit.tree import read, scan
 
@@ -35,15 +35,23 @@ class Contents:
         self._copies = copies
         self._extra = extra
         self._records: dict[str, DatabaseRecord] = {}
+        self._places: dict[str, FileEntry] = {}
         self._scanner = scan.Scanner(self._scan_left_out)
 
     @property
     def databases(self) -> list[DatabaseRecord]:
-        """The records of the databases that are in the archive."""
-        return [record for record in self._records.values() if record.layers]
+        """The records of the databases that are in the archive, and where in it they lie."""
+        return [
+            msgspec.structs.replace(record, digest=place.digest, size=place.size, layers=place.layers)
+            for path, record in self._records.items()
+            if (place := self._places.get(path)) is not None
+        ]
 
     def items(self) -> Iterator[Item]:
-        """Yield every item of the backup; waits for the snapshots first and for each copy at the end."""
+        """Yield every item of the backup; waits for the snapshots first and for each copy and its check at the end.
+
+        Raises `DamagedCopyError` for copies that are in the archive by then.
+        """
         self._copies.wait_for_snapshots()
         skipped = self._found.skipped
         for root in self._found.roots:
@@ -55,11 +63,12 @@ class Contents:
             for entry in entries:
                 if entry.path not in skipped:
                     yield read.item(entry)
+        taken = []
         for copy in self._copies:
-            self._records[copy.record.path] = copy.record
+            taken.append(copy)
             self.copy_seconds += copy.seconds
-            self.check_seconds += copy.check_seconds
             yield from self._database_items(copy)
+        yield from self._outcomes(taken)
         for problem in self._copies.problems:
             self._leave_out(problem)
         yield from self.more
@@ -71,11 +80,8 @@ class Contents:
         self.added += 1
         if entry.changed:
             self.changed.append(entry.path)
-        if entry.section is Section.DATABASES and entry.path in self._records:
-            record = self._records[entry.path]
-            self._records[entry.path] = msgspec.structs.replace(
-                record, digest=entry.digest, size=entry.size, layers=entry.layers
-            )
+        if entry.section is Section.DATABASES:
+            self._places[entry.path] = entry
 
     def problem(self, path: str, reason: str) -> None:
         """Record that a source could not be read."""
@@ -99,8 +105,29 @@ class Contents:
                 there = str(copy.database.path) == entry.path
                 entry = entry_of(Section.DATABASES, Path(original)) if there else _renamed(entry, original)
             yield staged_item(staged, entry)
-        for staged, name in copy.exports:
-            yield staged_item(staged, msgspec.structs.replace(copy.database.entry, section=Section.EXPORTS, path=name))
+
+    def _outcomes(self, taken: Sequence[TakenCopy]) -> Iterator[Item]:
+        """Wait for what the checks say, keep the records and yield the exports; raises `DamagedCopyError`."""
+        damaged: dict[str, tuple[Check, ...]] = {}
+        unsure = False
+        for copy in taken:
+            try:
+                outcome = copy.outcome.result()
+            except DamagedCopyError as error:
+                damaged |= error.known
+                continue
+            except CancelledError:
+                raise
+            except LifeboatError:
+                unsure = True
+                continue
+            self._records[outcome.record.path] = outcome.record
+            self.check_seconds += outcome.check_seconds
+            for staged, name in outcome.exports:
+                named = msgspec.structs.replace(copy.database.entry, section=Section.EXPORTS, path=name)
+                yield staged_item(staged, named)
+        if damaged or unsure:
+            raise DamagedCopyError(damaged)
 
 
 def _renamed(entry: FileEntry, path: str) -> FileEntry:

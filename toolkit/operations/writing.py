@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from toolkit import __version__, durable
 from toolkit.archive.formats import ArchiveSpec, Compression
-from toolkit.archive.manifest import FileCounts, Manifest, Status, Tool, UndoRecord
+from toolkit.archive.manifest import Check, FileCounts, Manifest, Status, Tool, UndoRecord
 from toolkit.archive.writer import ArchiveWriter, Written
 from toolkit.errors import LifeboatError, SourceMissingError, SpaceError
 from toolkit.filelist import FileEntry, Item
 from toolkit.jobs.context import Job
 from toolkit.operations.contents import Contents
-from toolkit.operations.copies import Copies
+from toolkit.operations.copies import Copies, DamagedCopyError
 from toolkit.operations.repositories import add_repositories
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
@@ -156,9 +156,20 @@ def application_version(command: Sequence[str]) -> str:
 
 
 def _write(session: Session, begun: Manifest, materials: Materials, job: Job) -> Made:
+    """Write the archive; once more from the start when a database that was in it already turned out damaged."""
+    try:
+        return _attempt(session, begun, materials, job, None)
+    except DamagedCopyError as damage:
+        job.log("info", "begun-again", "a database in it turned out damaged: the archive is begun again")
+        return _attempt(session, begun, materials, job, damage.known)
+
+
+def _attempt(
+    session: Session, begun: Manifest, materials: Materials, job: Job, known: Mapping[str, tuple[Check, ...]] | None
+) -> Made:
     found = materials.survey
     with private_folder(session.vault, begun.id) as private:
-        copies = Copies(found, private, job, raw=materials.raw)
+        copies = Copies(found, private, job, raw=materials.raw, known=known)
         contents = Contents(found, copies, materials.extra)
         try:
             add_repositories(contents, found.git, private, job)

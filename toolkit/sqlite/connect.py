@@ -9,7 +9,7 @@ from urllib.parse import quote_from_bytes
 
 SIDECARS = ("-wal", "-shm", "-journal")
 
-CACHE_KIB = 26 * 1024
+CACHE_KIB = 8 * 1024
 """Page cache of a check: with SQLite's own 2 MiB, `foreign_key_check` reads the parents' pages over and over."""
 
 
