@@ -18,7 +18,7 @@ from toolkit.tree import read, scan
 class Contents:
     """Collects what goes into the archive while its items are streamed.
 
-    `more` are staged items besides. After `items` is exhausted, `databases` has the record of each copy with
+    `more` are staged items besides. After `groups` is exhausted, `databases` has the record of each copy with
     where it lies, `left_out` what is not in the backup, `errors` how many of those should have been, `added`
     how many entries are, `changed` what changed while it was read.
     """
@@ -47,12 +47,27 @@ class Contents:
             if (place := self._places.get(path)) is not None
         ]
 
-    def items(self) -> Iterator[Item]:
-        """Yield every item of the backup; waits for the snapshots first and for each copy and its check at the end.
+    def groups(self) -> Iterator[Iterator[Item]]:
+        """Yield the items of the backup in groups, each as soon as it can be read, which may wait.
 
-        Raises `DamagedCopyError` for copies that are in the archive by then.
+        First the files, once the snapshots are held; then the files of each copy; then exports and what else there
+        is, once all copies are checked. Raises `DamagedCopyError` for copies that are in the archive by then.
         """
         self._copies.wait_for_snapshots()
+        yield self._files()
+        taken = []
+        for copy in self._copies:
+            taken.append(copy)
+            self.copy_seconds += copy.seconds
+            yield self._database_items(copy)
+        for problem in self._copies.problems:
+            self._leave_out(problem)
+        yield self._exports(taken)
+        yield iter(self.more)
+        if self._extra is not None:
+            yield self._extra()
+
+    def _files(self) -> Iterator[Item]:
         skipped = self._found.skipped
         for root in self._found.roots:
             try:
@@ -63,17 +78,6 @@ class Contents:
             for entry in entries:
                 if entry.path not in skipped:
                     yield read.item(entry)
-        taken = []
-        for copy in self._copies:
-            taken.append(copy)
-            self.copy_seconds += copy.seconds
-            yield from self._database_items(copy)
-        yield from self._outcomes(taken)
-        for problem in self._copies.problems:
-            self._leave_out(problem)
-        yield from self.more
-        if self._extra is not None:
-            yield from self._extra()
 
     def note_added(self, entry: FileEntry) -> None:
         """Take note of an entry that is in the archive now: where a database lies, what changed meanwhile."""
@@ -106,7 +110,7 @@ class Contents:
                 entry = entry_of(Section.DATABASES, Path(original)) if there else _renamed(entry, original)
             yield staged_item(staged, entry)
 
-    def _outcomes(self, taken: Sequence[TakenCopy]) -> Iterator[Item]:
+    def _exports(self, taken: Sequence[TakenCopy]) -> Iterator[Item]:
         """Wait for what the checks say, keep the records and yield the exports; raises `DamagedCopyError`."""
         damaged: dict[str, tuple[Check, ...]] = {}
         unsure = False

@@ -203,7 +203,8 @@ def _stream(session: Session, begun: Manifest, contents: Contents, materials: Ma
         should_stop=job.should_stop,
         on_left_out=leave_out,
     ) as writer:
-        writer.add(contents.items(), on_added=contents.note_added)
+        for group in contents.groups():
+            writer.add(group, on_added=contents.note_added)
         _require_anything(begun, contents)
         return writer.finish(
             lambda counts: _complete(session, begun, materials.survey, contents, counts, contents.changed)
