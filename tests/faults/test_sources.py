@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.machine import Machine
 from tests.makers import databases, trees
+from toolkit.sqlite import check
 
 
 def config(machine: Machine, **profile: Any) -> dict[str, str]:
@@ -270,3 +271,30 @@ def test_a_backup_beside_a_writer_is_never_a_mixture(bare: Machine) -> None:
     assert bare.lifeboat("restore", "latest", "--to", bare.root / "there").code == 0
     assert databases.consistent(Path(f"{bare.root}/there{live}")) >= 20
     assert writer.commits > 20
+
+
+@pytest.mark.parametrize("pages", [20, 21])  # a -wal of 20 pages has a size that a database could have
+def test_a_cut_database_without_a_telling_name_is_known_by_its_wal(bare: Machine, pages: int) -> None:
+    cut = databases.shop(bare.app / "cut")
+    os.truncate(cut, 10_000)
+    Path(f"{cut}-wal").write_bytes(bytes(32 + pages * (24 + 4096)))
+    ended = bare.lifeboat("backup", bare.app, "--json")
+    assert ended.code == 4, ended.stderr
+    [made] = document(ended)["backups"]
+    assert {Path(one["path"]).name for one in made["databases"]} == {"cut", "shop.db"}
+
+
+def test_a_large_copy_that_turns_out_damaged_in_the_archive_is_taken_as_it_is(bare: Machine) -> None:
+    large = databases.big(bare.app / "large.db", 20)
+    assert large.stat().st_size > check.LARGE
+    databases.flip_page(large, 2_000)
+    ended = bare.lifeboat("backup", bare.app, "--json")
+    assert ended.code == 4, ended.stderr
+    [made] = document(ended)["backups"]
+    taken = {Path(one["path"]).name: one for one in made["databases"]}
+    assert (taken["large.db"]["form"], taken["large.db"]["damaged"]) == ("raw", True)
+    assert taken["shop.db"]["tables"]["orders"] == 40
+    assert len(bare.archives()) == 1
+    assert bare.lifeboat("restore", made["id"], "--to", bare.root / "there").code == 0
+    assert Path(f"{bare.root}/there{large}").read_bytes() == large.read_bytes()
+    assert not [path for path in bare.vault.rglob("*") if ".partial" in path.name or path.name == "copy.db"]

@@ -149,17 +149,18 @@ def _walk(found: Survey, root: Root, should_stop: ShouldStop) -> None:
         if not found.entries % 1000 and should_stop():
             raise CancelledError("cancelled while looking at the files; nothing was written")
         found.bytes += entry.data_size
-        if entry.type is FileType.FILE and not entry.link_to and _looks_like_database(entry):
-            path = Path(entry.path)
+        main = _main_file(entry)
+        if main is not None and main.type is FileType.FILE and not main.link_to and _is_database(main):
+            path = Path(main.path)
             if path not in known:
                 known.add(path)
                 found.databases.append(
                     FoundDatabase(
                         path=path,
                         name=path.name,
-                        bytes=entry.size + _size(f"{path}-wal"),
+                        bytes=main.size + _size(f"{path}-wal"),
                         source=DatabaseSource(path=path),
-                        entry=msgspec.structs.replace(entry, section=Section.DATABASES, link_group=0),
+                        entry=msgspec.structs.replace(main, section=Section.DATABASES, link_group=0),
                     )
                 )
 
@@ -180,12 +181,19 @@ def _size(path: str) -> int:
         return 0
 
 
-def _looks_like_database(entry: FileEntry) -> bool:
-    """Say whether the file is an SQLite database: by its header, which only likely candidates are opened for."""
-    if entry.size < 512:
-        return False
-    if entry.size % 512 and not entry.raw_path.endswith(SUFFIXES) and not os.path.exists(entry.raw_path + b"-wal"):
-        return False
+def _main_file(entry: FileEntry) -> FileEntry | None:
+    """Return the file whose header is worth a look: `entry`, or the one that `entry` is the -wal of.
+
+    A database has whole pages, unless it is cut; then its name tells, or the -wal, which comes after it.
+    """
+    if entry.path.endswith("-wal") and os.path.isfile(main := entry.path.removesuffix("-wal")):
+        return entry_of(entry.section, Path(main))
+    if entry.size < 512 or (entry.size % 512 and not entry.raw_path.endswith(SUFFIXES)):
+        return None
+    return entry
+
+
+def _is_database(entry: FileEntry) -> bool:
     try:
         return is_database(read.prefix(entry, 16))
     except LifeboatError:
