@@ -126,6 +126,7 @@ class Lifeboat(Contender):
             "LIFEBOAT_LOCK_DIR": work / "locks",
         }
         self.env |= {name: str(path) for name, path in places.items()}
+        self.env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command has its bytecode
         self._command = machine.lifeboat_command()
 
     def back_up(self) -> Cost:

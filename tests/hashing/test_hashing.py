@@ -8,7 +8,8 @@ import random
 
 import pytest
 
-from toolkit.hashing import LARGE, Digest
+from toolkit.beside import LARGE
+from toolkit.hashing import Digest
 
 
 @pytest.mark.parametrize("sizes", [(), (0,), (1, LARGE, 3), (LARGE,) * 9, (LARGE * 3 + 1, 5, LARGE)])

@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
 from toolkit import durable
+from toolkit.beside import LARGE, Beside
 from toolkit.errors import ArchiveDamagedError, LifeboatError, NotFoundError, StorageError, UnsafeArchiveError
 from toolkit.filelist import FileEntry, encode_entry
 from toolkit.hashing import Digest
@@ -29,6 +31,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME_LIMIT, _PATH_LIMIT = 255, 4095
 _UNCLEAN = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
 _ZEROS = bytes(1024 * 1024)
+_AHEAD = 2
 
 
 class Stage(Staging):
@@ -251,41 +254,76 @@ def _staging_error(error: OSError, path: bytes | str) -> LifeboatError:
 def _write(fd: int, entry: FileEntry, pieces: Iterable[bytes | memoryview], path: bytes | str) -> str:
     """Write the data of `entry` around its holes and return the SHA-256 of the whole. Raises `OSError`."""
     digest = Digest()
-    if not entry.holes:
-        written = 0
-        for piece in pieces:
-            digest.update(piece)
-            written += _write_all(fd, piece)
-        if written != entry.size:
-            raise ArchiveDamagedError(f"holds {written:,} bytes instead of {entry.size:,}", subject=path)
-        return digest.hexdigest()
-    position, rest = 0, memoryview(b"")
-    source = iter(pieces)
-    for offset, length in segments(entry):
-        _hash_zeros(digest, offset - position)
-        os.lseek(fd, offset, os.SEEK_SET)
-        position, missing = offset + length, length
-        while missing:
-            if not rest:
-                rest = memoryview(next(source, b""))
+    with _Output(fd) as output:
+        if not entry.holes:
+            for piece in pieces:
+                digest.update(piece)
+                output.write(piece)
+            if output.position != entry.size:
+                raise ArchiveDamagedError(f"holds {output.position:,} bytes instead of {entry.size:,}", subject=path)
+            return digest.hexdigest()
+        rest = memoryview(b"")
+        source = iter(pieces)
+        for offset, length in segments(entry):
+            _hash_zeros(digest, offset - output.position)
+            output.position = offset
+            while output.position < offset + length:
                 if not rest:
-                    raise ArchiveDamagedError("holds less data than the list says", subject=path)
-            part, rest = rest[:missing], rest[missing:]
-            digest.update(part)
-            missing -= _write_all(fd, part)
-    if rest or any(source):
-        raise ArchiveDamagedError("holds more data than the list says", subject=path)
-    _hash_zeros(digest, entry.size - position)
+                    rest = memoryview(next(source, b""))
+                    if not rest:
+                        raise ArchiveDamagedError("holds less data than the list says", subject=path)
+                part = rest[: offset + length - output.position]
+                rest = rest[len(part) :]
+                digest.update(part)
+                output.write(part)
+        if rest or any(source):
+            raise ArchiveDamagedError("holds more data than the list says", subject=path)
+        _hash_zeros(digest, entry.size - output.position)
     os.ftruncate(fd, entry.size)
     return digest.hexdigest()
 
 
-def _write_all(fd: int, data: bytes | memoryview) -> int:
-    total = len(data)
-    written = os.write(fd, data) if total else 0
-    while written < total:
-        written += os.write(fd, memoryview(data)[written:])
-    return total
+class _Output:
+    """The data of an open file, written at `position`; large pieces in a thread beside the one that makes them.
+
+    Nothing is written any more when the block ends: its descriptor may be closed then.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._beside: Beside | None = None
+        self.position = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write `data`, which must not be changed afterwards, perhaps a little later. Raises `OSError`."""
+        if len(data) < LARGE:
+            _write_all(self._fd, data, self.position)
+        else:
+            if self._beside is None:
+                self._beside = Beside("writing", ahead=_AHEAD)
+            self._beside.do(_write_all, self._fd, data, self.position)
+        self.position += len(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._beside is None:
+            return
+        if kind is not None:
+            self._beside.abandon()
+            return
+        try:
+            self._beside.settle()
+        finally:
+            self._beside.abandon()
+
+
+def _write_all(fd: int, data: bytes | memoryview, position: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, position)
+        view, position = view[written:], position + written
 
 
 def _hash_zeros(digest: Digest, length: int) -> None:
