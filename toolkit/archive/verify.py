@@ -21,6 +21,7 @@ from toolkit.archive.volumes import READ
 from toolkit.errors import CancelledError, LifeboatError, PassphraseError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.filelist import FileEntry, FileType
+from toolkit.hashing import Digest
 
 MOST_ERRORS = 100
 RESTORE_TEXT = b"RESTORE.txt"
@@ -80,8 +81,8 @@ class _Verification:
     def __init__(self, on_progress: Progress, should_stop: ShouldStop) -> None:
         self._on_progress = on_progress
         self._should_stop = should_stop
-        self._sha = hashlib.sha256()
-        self._pieces: list[tuple[int, hashlib._Hash]] = []
+        self._sha = Digest()
+        self._pieces: list[tuple[int, Digest]] = []
         self._packed = 0
         self._total = 0
         self.errors: list[str] = []
@@ -102,7 +103,7 @@ class _Verification:
                 self.fail(f"{len(reader.paths)} volumes are there, {len(archive.volumes)} should be")
             if archive.size != reader.size:
                 self.fail(f"the archive has {reader.size:,} bytes, {archive.size:,} should be")
-            self._pieces = [(volume.size, hashlib.sha256()) for volume in archive.volumes]
+            self._pieces = [(volume.size, Digest()) for volume in archive.volumes]
         if reader.sequential:
             reader.on_packed = self._see
         elif archive is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
 import re
@@ -14,6 +13,7 @@ from typing import BinaryIO
 from toolkit import durable
 from toolkit.archive.manifest import ArchiveFile, Volume
 from toolkit.errors import ArchiveDamagedError, NotFoundError
+from toolkit.hashing import Digest
 
 READ = 1024 * 1024
 _PIECE = re.compile(r"^(?P<stem>.+)\.(?P<number>\d{3,})$")
@@ -35,7 +35,7 @@ class _Piece:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.file = durable.create_file(path)
-        self.sha = hashlib.sha256()
+        self.sha = Digest()
         self.size = 0
 
 
@@ -54,7 +54,7 @@ class VolumeWriter(io.RawIOBase):
         self._ident = ident
         self._split = split
         self._pieces: list[_Piece] = []
-        self._sha = hashlib.sha256()
+        self._sha = Digest()
         self._position = 0
         self._rewritten = False
         self.size = 0
@@ -88,6 +88,8 @@ class VolumeWriter(io.RawIOBase):
     def write(self, data: object, /) -> int:
         """Write all of `data` at the position."""
         view = memoryview(data).cast("B")  # type: ignore[arg-type]
+        if not isinstance(data, bytes):  # it is hashed a little later, and a buffered writer fills its buffer again
+            view = memoryview(bytes(view))
         if self._position < self.size:
             return self._overwrite(view)
         done = 0
@@ -130,9 +132,9 @@ class VolumeWriter(io.RawIOBase):
             piece.file.close()
 
     def _hash_again(self) -> None:
-        self._sha = hashlib.sha256()
+        self._sha = Digest()
         for piece in self._pieces:
-            piece.sha = hashlib.sha256()
+            piece.sha = Digest()
             piece.file.seek(0)
             while data := piece.file.read(READ):
                 self._sha.update(data)
