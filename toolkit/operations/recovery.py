@@ -125,8 +125,9 @@ def _recover_one(session: Session, path: Path, journal: RestoreJournal, job: Job
         if failed:
             words += f"; {len(failed)} names could not be placed"
     else:
-        for staged in (*journal.stages, *journal.databases):
-            _discard(Path(staged))
+        staged = (*journal.stages, *journal.databases)
+        for path_of_stage in sorted(staged, key=lambda one: int(one.rpartition("-")[2]), reverse=True):
+            _discard(Path(path_of_stage))  # the last first: each gives its folder the time that it found
         for folder in journal.folders:
             _remove_begun(Path(folder))
         words = f"took back the restore of {journal.backup} that was interrupted; nothing had been changed"

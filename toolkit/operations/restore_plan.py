@@ -53,7 +53,10 @@ class Action(enum.IntEnum):
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to restore and where; `to` None means in place. `decisions` are choices by target path."""
+    """What to restore and where; `to` None means in place. `decisions` are choices by target path.
+
+    With `exact`, for undo, a file that is the same but for its time is written too.
+    """
 
     backup: StoredBackup
     to: Path | None = None
@@ -63,6 +66,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     decisions: dict[str, OnConflict] = {}
     services: bool = True
     assume_unused: bool = False
+    exact: bool = False
 
     @property
     def in_place(self) -> bool:
@@ -282,7 +286,7 @@ def _consider(made: RestorePlan, entry: FileEntry, target: str, clash: Clash, se
         return Action.CREATE
     if clash.kind is ClashKind.SAME:
         made.same += 1
-        if clash.attributes or _same_attributes(entry, target):
+        if clash.attributes or (_same_attributes(entry, target) and not made.request.exact):
             return Action.SAME
         made.existing.append(target)
         made.bytes += entry.data_size

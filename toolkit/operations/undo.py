@@ -77,7 +77,7 @@ def make_plan_for(
     backup = stored(session, session.existing_vault, last.manifest)
     made = make_plan(
         session,
-        RestoreRequest(backup=backup, on_conflict=OnConflict.REPLACE, assume_unused=assume_unused),
+        RestoreRequest(backup=backup, on_conflict=OnConflict.REPLACE, assume_unused=assume_unused, exact=True),
         job,
         empty_ok=True,
     )
