@@ -90,10 +90,10 @@ class RestoreReport(Report, kw_only=True):
     timings: RestoreTimings = msgspec.field(default_factory=RestoreTimings)
 
 
-def dry_run(made: RestorePlan) -> RestoreReport:
-    """Return the report of a plan that is only shown."""
+def dry_run(made: RestorePlan, plan: Plan) -> RestoreReport:
+    """Return the report of `plan`, made out of `made`, that is only shown."""
     return RestoreReport(
-        plan=made.plan,
+        plan=plan,
         clashes=made.clashes,
         backup=made.request.backup.manifest.id,
         target=str(made.request.to or "in place"),

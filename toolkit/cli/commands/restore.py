@@ -100,7 +100,8 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
     from toolkit.operations import decisions, recovery, restore
     from toolkit.operations.restore_plan import make_plan
 
-    recovery.settle_interrupted(session, job)
+    if not options["dry_run"]:
+        recovery.settle_interrupted(session, job)
     made = make_plan(session, request, job)
     plan_file: Path | None = options["plan_file"]
     if plan_file is not None and not options["dry_run"]:
@@ -108,7 +109,7 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
     if options["dry_run"]:
         if plan_file is not None:
             decisions.keep(plan_file, made)
-        return restore.dry_run(made)
+        return restore.dry_run(made, recovery.announce(session, job, made.plan))
     given = settings()
     if made.undecided and not given.json and not options["yes"]:
         _ask(made)
