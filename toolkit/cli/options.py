@@ -65,6 +65,15 @@ assume_unused_option = click.option(
 )
 
 
+def limit_options(command: Any) -> Any:
+    """Add `--max-age` and `--max-size`, which drop what counts would keep."""
+    size = click.option(
+        "--max-size", type=SIZE, metavar="SIZE", help="Keep no more than this all together, such as 200GB."
+    )
+    age = click.option("--max-age", type=DURATION, metavar="TIME", help="Keep none older than this, such as 90d or 1y.")
+    return age(size(command))
+
+
 def keep_options(command: Any) -> Any:
     """Add `--keep-last`, `--keep-daily` and so on."""
     for word in reversed(KEEP):
@@ -77,6 +86,6 @@ def keep_options(command: Any) -> Any:
 _PLURALS = {"hourly": "hours", "daily": "days", "weekly": "weeks", "monthly": "months", "yearly": "years"}
 
 
-def keep_rules(given: dict[str, int | None]) -> dict[str, int]:
-    """Return the rules of the `--keep-*` options that were given."""
-    return {name: value for name, value in given.items() if name.startswith("keep_") and value is not None}
+def keep_rules(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the rules of the `--keep-*` and `--max-*` options that were given."""
+    return {name: value for name, value in given.items() if name.startswith(("keep_", "max_")) and value is not None}
