@@ -114,7 +114,7 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
     if made.undecided and not given.json and not options["yes"]:
         _ask(made)
     if not (options["yes"] or given.quiet or given.json or given.events) and made.plan.confirm != "none":
-        show_plan(made)
+        show_plan(made, session.said)
     if not made.undecided:
         confirm(made.plan, yes=options["yes"], word=options["confirm"])
     return restore.apply(session, made, job)
