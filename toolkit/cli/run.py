@@ -114,8 +114,8 @@ def _run(job: Job, session: Session, body: Callable[[Session, Job], AnyReport]) 
             code = exit_codes.of_ending(report.ending)
             job.finish(report.outcome, exit=code, summary="; ".join(report.notes))
     except LifeboatError as error:
-        audit(session, job, changed=False, error=error)
-        error.job = job.id  # type: ignore[attr-defined]
+        audit(session, job, changed=error.changed, error=error)
+        error.job = job.id
         raise
     audit(session, job, changed=report.changed)
     return report

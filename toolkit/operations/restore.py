@@ -170,6 +170,7 @@ def apply(
             if run.journal.phase == "staging":
                 _take_back(run)
             elif isinstance(error, LifeboatError):
+                error.changed = True
                 error.hint = "the restore is begun and not finished: when this is mended, run `lifeboat jobs recover`"
             raise
         finally:
