@@ -55,6 +55,9 @@ def make(
     manifest = made.request.backup.manifest
     profile = session.known_profile(manifest.profile) or Profile(name=manifest.profile)
     found = _survey(made)
+    if removed is not None:  # what an undo removes lies in the roots of what it undoes
+        known = {one.path for one in found.sources}
+        found.sources += [one for one in made.request.backup.manifest.sources if one.path not in known]
     result = writing.make(
         session,
         profile,
