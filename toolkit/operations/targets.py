@@ -29,6 +29,8 @@ def profiles(session: Session, words: Sequence[str]) -> tuple[Profile, ...]:
                 hint="lifeboat backup /path/to/app, or lifeboat config init /path/to/app",
             )
         return session.config.profiles
+    if "" in words:
+        raise UsageError("a name or path is empty", hint="a variable that was not set?")
     paths = [Path(word) for word in words if not is_profile_word(word)]
     if not paths:
         return tuple(_profile(session, word) for word in words)
