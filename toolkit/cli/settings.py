@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.cli.exit_codes import MEANINGS, ExitCode
-from toolkit.cli.options import PATH
+from toolkit.cli.options import DURATION, PATH
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -41,6 +42,11 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
             setattr(context.ensure_object(Settings), name, value)
 
     return store
+
+
+def _lock_wait(context: click.Context, _parameter: click.Parameter, value: timedelta | None) -> None:
+    if value is not None:
+        context.ensure_object(Settings).lock_wait = value.total_seconds()
 
 
 def _no_color(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
@@ -79,11 +85,11 @@ def global_options() -> list[click.Option]:
         ),
         click.Option(
             ["--lock-wait"],
-            type=float,
-            metavar="SECONDS",
+            type=DURATION,
+            metavar="TIME",
             expose_value=False,
-            callback=_store("lock_wait"),
-            help="Wait this long for another run.",
+            callback=_lock_wait,
+            help="Wait this long for another run, such as 10m.",
         ),
         click.Option(
             ["--detach"], is_flag=True, expose_value=False, callback=_store("detach"), help="Run on after I log out."
