@@ -129,3 +129,25 @@ def test_killed_before_anything_was_placed(shop: Machine) -> None:
     assert shop.lifeboat(*IN_PLACE, kill_before=number).killed
     shop.assert_recovered()
     assert trees.fingerprint(shop.app) == before
+
+
+def test_an_undo_through_a_link_to_the_root(shop: Machine) -> None:
+    """The way to a root may lead through links; what came with the restore goes all the same."""
+    way = shop.root / "here" / "way"
+    way.symlink_to("beside")
+    shutil.move(shop.app, shop.root / "here" / "beside" / "app")
+    app = way / "app"
+    shutil.rmtree(shop.vault)
+    assert shop.lifeboat("backup", app).code == 0
+    (app / "shop.db").unlink()
+    (app / "uploads" / "same").unlink()
+    shutil.rmtree(app / "uploads" / "was-folder")
+    age(app, NOW)
+    before = trees.fingerprint(app)
+    assert shop.lifeboat(*IN_PLACE).code == 0
+    assert (app / "uploads" / "same").exists()
+    after = trees.fingerprint(app)
+    assert shop.lifeboat("undo", "--yes").code == 0
+    assert trees.fingerprint(app) == before
+    assert shop.lifeboat("undo", "--yes").code == 0
+    assert trees.fingerprint(app) == after

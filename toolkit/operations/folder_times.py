@@ -36,7 +36,7 @@ def held(made: RestorePlan) -> dict[str, int]:
     found = {}
     for path in (*made.roots, *(os.path.dirname(row.path) for row in made.databases)):
         with suppress(OSError):
-            found[path] = os.lstat(path).st_mtime_ns
+            found[os.path.realpath(path)] = os.stat(path).st_mtime_ns
     return found
 
 
@@ -50,7 +50,7 @@ def reckon(
     """
     walk = _Walk(made)
     walk.run()
-    changed = walk.changed | {os.path.dirname(path) for path in removed}
+    changed = {os.path.realpath(folder) for folder in walk.changed} | {os.path.dirname(path) for path in removed}
     found = Times()
     for folder in sorted(changed | before.keys()):
         shown = times.time_of(folder, before.get(folder))
@@ -73,6 +73,7 @@ class _Walk:
         self._choices = {row.path: row.choice for row in made.clashes}
         self._mtimes: dict[str, int] = {}
         self._prints = {os.path.dirname(row.path): 0 for row in made.databases}
+        self._new: set[str] = set()
         self.changed: set[str] = set()
 
     def run(self) -> None:
@@ -90,7 +91,7 @@ class _Walk:
     def listed(self) -> Iterator[FolderTime]:
         """Yield the folders of the backup that need their time given back."""
         for folder, mtime_ns in self._mtimes.items():
-            yield FolderTime(folder, mtime_ns, self._prints[folder])
+            yield FolderTime(os.path.realpath(folder), mtime_ns, self._prints[folder])
 
     def _stands(self, entry: FileEntry) -> bool:
         """Say whether an entry that is not restored may be there all the same."""
@@ -103,7 +104,9 @@ class _Walk:
         if entry.type is FileType.DIRECTORY and (action != Action.CREATE or target in self._prints):
             self._prints.setdefault(target, 0)
             self._mtimes[target] = entry.mtime_ns
-        if self._renames(entry, target, action):
+        elif entry.type is FileType.DIRECTORY:
+            self._new.add(target)
+        if self._renames(entry, target, action) and above not in self._new:
             self.changed.add(above)
 
     def _renames(self, entry: FileEntry, target: str, action: int) -> bool:

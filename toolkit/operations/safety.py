@@ -2,12 +2,14 @@
 
 It is an ordinary backup of kind `safety`. Databases are taken bit for bit with their sidecars. Beside it lies
 `STEM.undo.jsonl`: the paths that were not there before, one JSON line each, which undo removes again, and the times of
-the folders in which names changed.
+the folders in which names changed. The way to a root is resolved in these paths, as it may lead through links; below a
+root none is followed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -139,16 +141,23 @@ def _write_undo_list(
 ) -> None:
     path = undo_list_path(session, manifest)
     with durable.translated(path), durable.atomic_file(path) as file:
+        real = functools.cache(os.path.realpath)
         for row in made.databases:
             if not row.replaces:
-                file.write(msgspec.json.encode(encode_name(row.path)) + b"\n")
-        for (_, target, _), action in zip(wanted_entries(made.request), made.actions, strict=True):
+                folder, name = os.path.split(row.path)
+                file.write(_undo_line(f"{real(folder).rstrip('/')}/{name}"))
+        for (_, target, root), action in zip(wanted_entries(made.request), made.actions, strict=True):
             if action == Action.CREATE:
-                file.write(msgspec.json.encode(encode_name(target)) + b"\n")
+                file.write(_undo_line(real(root) + target[len(root) :]))
         for target in created:
-            file.write(msgspec.json.encode(encode_name(target)) + b"\n")
-        for folder in folders:
-            file.write(folder_times.line(folder))
+            root = next((root for root in made.roots if target.startswith(f"{root.rstrip('/')}/")), "")
+            file.write(_undo_line((real(root) if root else "") + target[len(root) :]))
+        for one in folders:
+            file.write(folder_times.line(one))
+
+
+def _undo_line(path: str) -> bytes:
+    return msgspec.json.encode(encode_name(path)) + b"\n"
 
 
 def read_undo_list(path: Path) -> Iterator[str]:
