@@ -55,6 +55,17 @@ def test_what_lost_its_other_half_is_named_and_left_alone(vault: Path, ids: list
     assert "left alone: shop/manual/" in text
 
 
+def test_a_manifest_that_cannot_be_read_has_a_way_back(vault: Path, ids: list[str]) -> None:
+    manifest = next(vault.rglob(f"*_{ids[0]}.manifest.json"))
+    manifest.write_bytes(b"{" + manifest.read_bytes())
+    ran = lifeboat("catalog", "rebuild", "--vault", vault, "--json")
+    assert (ran.code, len(ran.document["orphans"]), len(ran.document["notes"])) == (3, 1, 1)
+    assert "moved it away" in ran.document["notes"][0]
+    manifest.rename(vault.parent / "away")
+    ran = lifeboat("catalog", "rebuild", "--vault", vault, "--json")
+    assert (ran.code, ran.document["restored"], ran.document["notes"]) == (0, [ids[0]], [])
+
+
 def test_there_are_no_destinations_yet(vault: Path, ids: list[str]) -> None:
     ran = lifeboat("catalog", "rebuild", "--from", "drive", "--vault", vault, "--json")
     assert ran.code == 2

@@ -66,7 +66,21 @@ def run(session: Session, job: Job) -> RebuildReport:
     report.changed = True
     if made.orphans:
         report.ending = Ending.INCOMPLETE
+    unreadable = [one.path for one in made.orphans if one.path.endswith(layout.MANIFEST) and _is_unreadable(vault, one)]
+    if unreadable:
+        report.notes.append(
+            "a manifest that cannot be read is made again from its archive once you have moved it away;"
+            " a note, tags and a pin that it had are lost then"
+        )
     return report
+
+
+def _is_unreadable(vault: Vault, orphan: rebuild.Orphan) -> bool:
+    try:
+        sidecar.read(vault.path / orphan.path)
+    except LifeboatError:
+        return True
+    return False
 
 
 def _manifest_inside(session: Session, volumes: Sequence[Path]) -> Manifest:
