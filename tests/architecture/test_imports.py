@@ -20,6 +20,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "backports": ("toolkit.archive", "toolkit.vault"),
     "click": ("toolkit.cli",),
     "compression": ("toolkit.archive",),  # Python 3.14 has what backports.zstd brings
+    "cronsim": ("toolkit.schedule",),
     "msgspec": ("toolkit", "tui"),
     "py7zr": ("toolkit.archive",),
     "sqlite_utils": ("toolkit.vault",),

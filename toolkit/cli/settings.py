@@ -48,6 +48,20 @@ def _no_color(context: click.Context, _parameter: click.Parameter, value: bool) 
         context.color = False
 
 
+def _lock_wait(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        seconds = float(value)
+    except ValueError:
+        from toolkit.cli.options import DURATION
+
+        seconds = DURATION.convert(value, parameter, context).total_seconds()
+    if not 0 <= seconds < float("inf"):
+        raise click.BadParameter("it cannot be negative", context, parameter)
+    context.ensure_object(Settings).lock_wait = seconds
+
+
 def global_options() -> list[click.Option]:
     """Return fresh instances of the global options."""
     path = click.Path(path_type=Path)
@@ -79,11 +93,10 @@ def global_options() -> list[click.Option]:
         ),
         click.Option(
             ["--lock-wait"],
-            type=float,
-            metavar="SECONDS",
+            metavar="TIME",
             expose_value=False,
-            callback=_store("lock_wait"),
-            help="Wait this long for another run.",
+            callback=_lock_wait,
+            help="Wait this long for another run: 90 (seconds), 10m, 1h.",
         ),
         click.Option(
             ["--detach"], is_flag=True, expose_value=False, callback=_store("detach"), help="Run on after I log out."

@@ -30,11 +30,14 @@ def status_command(profile: str | None = None, max_age: timedelta | None = None)
     """Show the health of a PROFILE, or of all, at a glance: worst first.
 
     STATE is `bad` (no good backup, or the newest is damaged), `warn`, `unknown` (never backed up) or `ok`.
-    Nothing is written. It fails when something is bad, or older than promised.
+    Nothing is written. It fails when something is bad, or older than promised; with -q it is silent otherwise.
     """
     from toolkit.cli.render.status import status_text
     from toolkit.operations import status
+    from toolkit.operations.report import Ending
 
-    session = session_of(settings())
+    given = settings()
+    session = session_of(given)
     report = status.run(session, profile, max_age=max_age)
-    answer(report, lambda report: status_text(report, session.now()))
+    well = given.quiet and report.ending is Ending.DONE
+    answer(report, lambda report: [] if well else status_text(report, session.now()))
