@@ -17,6 +17,7 @@ import pytest
 from tests.architecture.sources import ROOT, Module, modules
 
 OWNERS: dict[str, tuple[str, ...]] = {
+    "apprise": ("toolkit.notify",),
     "backports": ("toolkit.archive", "toolkit.vault"),
     "click": ("toolkit.cli",),
     "compression": ("toolkit.archive",),  # Python 3.14 has what backports.zstd brings

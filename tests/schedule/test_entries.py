@@ -30,7 +30,7 @@ def test_a_profile_that_says_nothing_has_the_default_schedule(tmp_path: Path) ->
     ]
     assert all(entry.default for entry in found)
     assert found[0].command == "lifeboat backup wiki --kind daily --lock-wait 1h --quiet"
-    assert found[-1].command == "lifeboat status wiki --max-age 26h --quiet"
+    assert found[-1].command == "lifeboat status wiki --max-age 26h --tell --quiet"
 
 
 def test_entries_are_what_the_profile_says(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ profiles:
         "backup shop --kind hourly --scope database --lock-wait 1h --quiet",
         "verify shop@latest --rehearse --lock-wait 1h --quiet",
         "prune shop --yes --lock-wait 1h --quiet",
-        "status shop --max-age 30h --quiet",
+        "status shop --max-age 30h --tell --quiet",
         "sync --quiet",
     ]
     assert len({entry.name for entry in found}) == len(found)

@@ -73,7 +73,7 @@ def _of_profile(profile: Profile) -> Iterator[Entry]:
     if age is not None:
         from toolkit.profile.units import format_duration
 
-        look = ("status", profile.name, "--max-age", format_duration(age), *_QUIET)
+        look = ("status", profile.name, "--max-age", format_duration(age), "--tell", *_QUIET)
         yield Entry(f"{profile.name}-freshness", profile.name, look, FRESHNESS, default=True)
 
 
