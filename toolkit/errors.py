@@ -50,10 +50,13 @@ class LifeboatError(Exception):
     """A foreseen failure: one sentence on what happened, to what, and what to do next.
 
     `code` is stable and goes into JSON; `message` never repeats the subject, which may be a hostile
-    name and is shown through `toolkit.display` only.
+    name and is shown through `toolkit.display` only. `changed` says whether something is different on disk all the
+    same, `job` is the id of the job that it ended.
     """
 
     code = "failed"
+    changed = False
+    job: str | None = None
 
     def __init__(self, message: str, *, subject: Subject = None, hint: str | None = None) -> None:
         super().__init__(message)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.makers import databases
 from tests.makers.applications import Shop, configured, shop
-from tests.makers.commands import Ran, lifeboat
+from tests.makers.commands import Ran, application, backed_up, lifeboat
 from toolkit.cli.commands.listing import SORTS
 from toolkit.vault.catalog import ORDERS
 
@@ -195,3 +195,19 @@ def test_questions_need_no_journal_and_make_no_vault(made: Shop, machine: Path, 
     assert run(made, *arguments).code == 10
     assert not made.vault.exists()
     assert not list(machine.glob("var/lib/lifeboat/jobs/*"))
+
+
+def test_what_latest_passed_over_is_said(tmp_path: Path) -> None:
+    """Promise 4: a newer backup that is damaged is not left out without a word."""
+    app, vault = application(tmp_path / "shop"), tmp_path / "vault"
+    backed_up(app, vault)
+    databases.flip_page(app / "shop.db", databases.root_page(app / "shop.db", "orders"))
+    ran = lifeboat("backup", app, "--vault", vault, "--json")
+    assert ran.code == 4, ran.stdout + ran.stderr
+    damaged = ran.document["backups"][0]["id"]
+    for command in (("show", "latest"), ("restore", "latest", "--to", tmp_path / "to"), ("note", "latest", "x")):
+        ran = lifeboat(*command, "--vault", vault, "--json")
+        assert ran.code == 0, ran.stdout
+        assert [damaged in one["message"] for one in ran.document["warnings"]] == [True]
+    ran = lifeboat("show", "latest", "--vault", vault)
+    assert f"passed over damaged backups that are newer: {damaged}" in ran.stderr

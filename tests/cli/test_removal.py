@@ -162,6 +162,31 @@ def test_prune_says_the_reason_for_each_and_asks_for_the_number(vault: Path, ids
     assert there(vault) == {ids[2]}
 
 
+def test_prune_by_age_and_size_keeps_the_last_good_copy(vault: Path, ids: list[str]) -> None:
+    """Promise 5, with the units of the configuration."""
+    limits = ("--max-age", "0s", "--max-size", "1KiB")
+    ran = lifeboat("prune", "shop", *limits, "--vault", vault, "--dry-run", "--json")
+    assert ran.code == 0
+    assert [row["id"] for row in ran.document["kept"]] == [ids[2]]
+    assert "last good copy" in ran.document["kept"][0]["reason"]
+    assert all("(max_age)" in row["reason"] for row in ran.document["removed"])
+    assert ran.document["plan"]["cli"] == "lifeboat prune shop --max-age 0s --max-size 1KiB"
+    ran = lifeboat("prune", "--max-size", "1", "--vault", vault, "--dry-run", "--json")
+    assert all("(max_size)" in row["reason"] for row in ran.document["removed"])
+    assert lifeboat("prune", "--max-age", "90d", "--max-size", "200 GB", "--vault", vault).code == 0
+    assert there(vault) == set(ids)
+    ran = lifeboat("prune", "shop", *limits, "--vault", vault, "--yes")
+    assert ran.code == 0
+    assert there(vault) == {ids[2]}
+
+
+@pytest.mark.parametrize(("option", "value"), [("--max-age", "soon"), ("--max-size", "much"), ("--max-size", "-1")])
+def test_limits_that_are_none(vault: Path, ids: list[str], option: str, value: str) -> None:
+    ran = lifeboat("prune", option, value, "--vault", vault, "--json")
+    assert ran.code == 2
+    assert option in ran.document["error"]["message"]
+
+
 def test_prune_with_nothing_to_remove_asks_nothing(vault: Path, ids: list[str]) -> None:
     ran = lifeboat("prune", "--vault", vault, "--json")
     assert (ran.code, ran.document["removed"], ran.document["changed"]) == (0, [], False)

@@ -150,6 +150,24 @@ def test_undo_keeps_what_it_replaces_and_warns_of_writes(changed: Machine) -> No
     assert databases.row_counts(changed.database)["orders"] == written == 41
 
 
+@pytest.mark.parametrize("stands", ["file", "link"])
+def test_undo_brings_back_a_folder_that_was_replaced(bare: Machine, stands: str) -> None:
+    """The safety backup begins with that folder; what stands there now is no root, and no way to somewhere else."""
+    current, outside = bare.app / "uploads" / "aaa", bare.root / "here" / "beside"
+    current.symlink_to(outside) if stands == "link" else current.write_bytes(b"a file")
+    assert bare.lifeboat("backup", bare.app).code == 0
+    current.unlink()
+    (current / "deep").mkdir(parents=True)
+    (current / "deep" / "new").write_bytes(b"in a folder")
+    before, beside = bare.print_of_app(), print_of(outside)
+    assert bare.lifeboat(*IN_PLACE, "--on-conflict", "replace").code == 0
+    assert current.is_symlink() if stands == "link" else current.is_file()
+    ended = bare.lifeboat("undo", "--yes")
+    assert ended.code == 0, ended.stderr
+    assert bare.print_of_app() == before
+    assert print_of(outside) == beside
+
+
 def test_a_restore_that_was_taken_back_is_nothing_to_undo(changed: Machine) -> None:
     """What came to the application since must not go with an `undo` of something that never happened."""
     changed.keep()

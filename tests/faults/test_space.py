@@ -13,7 +13,7 @@ from tests.makers import mounts
 from tests.makers.runs import Runs
 
 SIZE = 64 << 20
-EVERY_OF_BACKUP, EVERY_OF_RESTORE = 3, 7
+EVERY_OF_BACKUP, EVERY_OF_RESTORE, EVERY_AFTER_COMMIT = 3, 7, 2
 """The disk fills up before each third step of some 60, and each seventh of some 130: it takes half a second each."""
 
 
@@ -137,3 +137,35 @@ def test_nothing_happens_with_a_read_only_vault(small: Machine) -> None:
             assert small.print_of_app() == before
     small.assert_recovered()
     assert [one[:2] for one in small.backups()] == [("manual", "completed")]
+
+
+def test_it_fills_up_after_the_point_of_no_return(small: Machine) -> None:
+    """The restore can only go forward: the journal stays, each later run says so with 14, and recovery ends it."""
+    assert small.lifeboat("backup", small.app).code == 0
+    change_application(small.app)
+    small.keep()
+    command = ("restore", "app@latest", "--yes", "--on-conflict", "replace")
+    whole = small.lifeboat(*command).steps
+    after = small.print_of_app()
+    commit = max(number for number, step in enumerate(whole, 1) if step.path.endswith("/merging"))
+    stopped = []
+    for number in range(commit, len(whole) + 1, EVERY_AFTER_COMMIT):
+        small.put_back()
+        ended = small.lifeboat(*command, "--json", fill=small.root / "here", fill_before=number)
+        where = f"step {number}: {ended.stdout}{ended.stderr}"
+        assert ended.code in (0, 14), where
+        if small.print_of_app() != after:
+            document = json.loads(ended.stdout)
+            error = document["error"]
+            assert len(document["job"]) == 8, where
+            assert (error["code"], "jobs recover" in error["hint"]) == ("no-space", True), where
+            assert document["changed"] is True, where
+            still = small.lifeboat(*command, "--json")
+            assert still.code == 14, where + still.stdout
+            stopped.append(number)
+        make_room(small)
+        ended = small.lifeboat("jobs", "recover", "--json")
+        assert ended.code == 0, where + ended.stdout
+        assert small.print_of_app() == after, where
+        small.assert_recovered()
+    assert len(stopped) >= 3

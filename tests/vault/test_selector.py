@@ -89,6 +89,32 @@ def test_words_that_name_no_single_backup(filled: Vault, word: str, kind: type[L
     assert hint in (caught.value.hint or "")
 
 
+def test_an_import_stands_in_only_where_nothing_was_made_here(filled: Vault) -> None:
+    said: list[str] = []
+    made.put(filled, made.manifest("imported", kind=Kind.IMPORTED, hours_ago=0))
+    assert selector.resolve(filled, "latest", say=said.append).id == "goodaaaa"
+    assert selector.resolve(filled, "shop@latest~1", say=said.append).id == "goodcaaa"
+    assert not any("imported" in one for one in said)
+    made.put(filled, made.manifest("otherone", kind=Kind.IMPORTED, profile="old", hours_ago=1))
+    made.put(filled, made.manifest("othertwo", kind=Kind.IMPORTED, profile="old", hours_ago=2))
+    said.clear()
+    assert selector.resolve(filled, "old@latest", say=said.append).id == "otherone"
+    assert selector.resolve(filled, "old@latest~1").id == "othertwo"
+    assert [("imported" in one, "otherone" in one) for one in said] == [(True, True)]
+    with pytest.raises(BackupNotFoundError) as caught:
+        selector.resolve(filled, "old@latest~2")
+    assert "the oldest is latest~1" in (caught.value.hint or "")
+
+
+def test_damaged_ones_that_an_import_stands_in_for_are_named(vault: Vault) -> None:
+    made.put(vault, made.manifest("damaged2", damaged=True, hours_ago=5))
+    made.put(vault, made.manifest("imported", kind=Kind.IMPORTED, hours_ago=1))
+    said: list[str] = []
+    assert selector.resolve(vault, "latest", say=said.append).id == "imported"
+    assert "damaged2" in said[0]
+    assert "imported" in said[1]
+
+
 def test_only_damaged_backups(vault: Vault) -> None:
     made.put(vault, made.manifest("damaged2", damaged=True))
     with pytest.raises(BackupNotFoundError) as caught:

@@ -88,8 +88,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return report_usage(error, settings)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; nothing more was done", err=True)
-        return ExitCode.INTERRUPTED
+        return report_interrupt(settings)
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.DONE
@@ -106,6 +105,18 @@ def report_error(error: LifeboatError, settings: Settings, code: ExitCode) -> in
 
     show_error(error, settings, code)
     return code
+
+
+def report_interrupt(settings: Settings) -> int:
+    """Say that the user broke it off before there was a job, in the form that was asked for."""
+    if settings.json:
+        from toolkit.cli.render.document import print_document
+        from toolkit.events import Outcome
+
+        print_document({"changed": False, "warnings": []}, outcome=Outcome.INTERRUPTED, code=ExitCode.INTERRUPTED)
+    elif not settings.events:
+        click.echo("interrupted; nothing more was done", err=True)
+    return ExitCode.INTERRUPTED
 
 
 def report_usage(error: click.ClickException, settings: Settings) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -44,6 +45,20 @@ class DurationType(click.ParamType[timedelta]):
             self.fail(str(error), param, ctx)
 
 
+class PathType(click.Path):
+    """A path; an empty one is refused: it is a variable that was not set, and would mean the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path that `value` is."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = PathType()
 SIZE = SizeType()
 DURATION = DurationType()
 KINDS = ("hourly", "daily", "weekly", "monthly", "manual", "emergency")
@@ -65,6 +80,15 @@ assume_unused_option = click.option(
 )
 
 
+def limit_options(command: Any) -> Any:
+    """Add `--max-age` and `--max-size`, which drop what counts would keep."""
+    size = click.option(
+        "--max-size", type=SIZE, metavar="SIZE", help="Keep no more than this all together, such as 200GB."
+    )
+    age = click.option("--max-age", type=DURATION, metavar="TIME", help="Keep none older than this, such as 90d or 1y.")
+    return age(size(command))
+
+
 def keep_options(command: Any) -> Any:
     """Add `--keep-last`, `--keep-daily` and so on."""
     for word in reversed(KEEP):
@@ -77,6 +101,6 @@ def keep_options(command: Any) -> Any:
 _PLURALS = {"hourly": "hours", "daily": "days", "weekly": "weeks", "monthly": "months", "yearly": "years"}
 
 
-def keep_rules(given: dict[str, int | None]) -> dict[str, int]:
-    """Return the rules of the `--keep-*` options that were given."""
-    return {name: value for name, value in given.items() if name.startswith("keep_") and value is not None}
+def keep_rules(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the rules of the `--keep-*` and `--max-*` options that were given."""
+    return {name: value for name, value in given.items() if name.startswith(("keep_", "max_")) and value is not None}

@@ -35,8 +35,12 @@ def exit_of(error: BaseException) -> int:
     return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.FAILED
 
 
-def answer(report: AnyReport, text: Text[AnyReport], *, job: str | None = None) -> NoReturn:
-    """Print `report` in the form that was asked for and leave with its exit code."""
+def answer(
+    report: AnyReport, text: Text[AnyReport], *, job: str | None = None, session: Session | None = None
+) -> NoReturn:
+    """Print `report`, with what `session` has said, in the form that was asked for and leave with its exit code."""
+    if session is not None:
+        report.warnings[:0] = session.said
     given = settings()
     code = exit_codes.of_ending(report.ending)
     if given.json:
@@ -52,7 +56,9 @@ def answer(report: AnyReport, text: Text[AnyReport], *, job: str | None = None) 
 
 def query(body: Callable[[Session], AnyReport], text: Text[AnyReport]) -> NoReturn:
     """Run an operation that changes nothing and needs no job; print its report and leave."""
-    answer(body(session_of(settings())), text)
+    session = session_of(settings())
+    report = body(session)
+    answer(report, text, session=session)
 
 
 def work(
@@ -105,14 +111,15 @@ def _run(job: Job, session: Session, body: Callable[[Session, Job], AnyReport]) 
         with handled_signals(job.note_signal), job:
             _tell_of_start(session, job)
             report = body(session, job)
+            report.warnings[:0] = session.said
             for warning in report.warnings[:1000]:
                 job.warn(warning.code, warning.message + (f": {warning.subject}" if warning.subject else ""))
             code = exit_codes.of_ending(report.ending)
             job.finish(report.outcome, exit=code, summary="; ".join(report.notes))
     except LifeboatError as error:
-        audit(session, job, changed=False, error=error)
+        audit(session, job, changed=error.changed, error=error)
         _tell_of_end(session, job, None, error)
-        error.job = job.id  # type: ignore[attr-defined]
+        error.job = job.id
         raise
     audit(session, job, changed=report.changed)
     report.warnings += _tell_of_end(session, job, report, None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.exit_codes import MEANINGS, ExitCode
+from toolkit.cli.options import PATH
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -64,16 +65,15 @@ def _lock_wait(context: click.Context, parameter: click.Parameter, value: str | 
 
 def global_options() -> list[click.Option]:
     """Return fresh instances of the global options."""
-    path = click.Path(path_type=Path)
     return [
         click.Option(
             ["-c", "--config"],
-            type=path,
+            type=PATH,
             expose_value=False,
             callback=_store("config"),
             help="Read this configuration.",
         ),
-        click.Option(["--vault"], type=path, expose_value=False, callback=_store("vault"), help="Use this vault."),
+        click.Option(["--vault"], type=PATH, expose_value=False, callback=_store("vault"), help="Use this vault."),
         click.Option(
             ["--json"], is_flag=True, expose_value=False, callback=_store("json"), help="Print one JSON document."
         ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -40,7 +41,7 @@ class BackupRequest(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     tags: tuple[str, ...] = ()
     prune: bool = True
-    rules: dict[str, int] = {}
+    rules: dict[str, Any] = {}
 
 
 class Timings(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toolkit import durable
 from toolkit.jobs.context import Job
-from toolkit.operations import safety
+from toolkit.operations import folder_times, safety
 from toolkit.operations.extract import FailedItem
 from toolkit.operations.restore_journal import RestoreJournal, SwapRecord
 from toolkit.sqlite import swap
@@ -37,7 +37,9 @@ def place(journal: RestoreJournal, job: Job) -> tuple[list[FailedItem], int]:
                     merged = staging.merge()
                     failed += [FailedItem(one.path, one.reason) for one in merged.failed]
             durable.remove(Path(path))
-    return failed, safety.remove_paths(Path(journal.remove) if journal.remove else None)
+    removed = safety.remove_paths(Path(journal.remove) if journal.remove else None)
+    folder_times.give(journal.times)
+    return failed, removed
 
 
 def _place_database(record: SwapRecord) -> None:

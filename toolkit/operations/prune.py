@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -12,6 +14,7 @@ from toolkit.operations.plan import Plan, Step
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
 from toolkit.profile.model import Profile
+from toolkit.profile.units import format_duration, format_size
 from toolkit.retention import Rules
 from toolkit.vault import prune as pruning
 from toolkit.vault import remove
@@ -40,11 +43,12 @@ class PruneReport(Report, kw_only=True):
     plan: Plan | None = None
 
 
-def rules_for(profile: Profile | None, given: dict[str, int]) -> Rules:
+def rules_for(profile: Profile | None, given: dict[str, Any]) -> Rules:
     """Return the profile's rules with those given on the command line in their place.
 
     Any `keep_*` that is given takes the place of the counts of what schedules and hands make and of all calendar
-    rules; what is kept of `emergency`, `safety` and `imported` stays the profile's wish.
+    rules; what is kept of `emergency`, `safety` and `imported` stays the profile's wish. `max_age` (a timedelta)
+    and `max_size` (bytes) take the place of the profile's.
     """
     rules = profile.retention if profile is not None else Rules()
     if not any(name.startswith("keep_") for name in given):
@@ -60,7 +64,7 @@ def settle(session: Session, profiles: tuple[str, ...], job: Job) -> None:
             session.recover(name, job)
 
 
-def plan(session: Session, profiles: tuple[str, ...], given: dict[str, int]) -> tuple[pruning.RemovalPlan, ...]:
+def plan(session: Session, profiles: tuple[str, ...], given: dict[str, Any]) -> tuple[pruning.RemovalPlan, ...]:
     """Return, per profile, what the rules would remove; nothing is changed. Raises `UsageError` for empty rules."""
     return tuple(
         pruning.plan_prune(
@@ -70,8 +74,23 @@ def plan(session: Session, profiles: tuple[str, ...], given: dict[str, int]) -> 
     )
 
 
-def describe(session: Session, plans: tuple[pruning.RemovalPlan, ...]) -> PruneReport:
-    """Return the report of a dry run: each backup, kept or not, with the reason; and the plan to confirm."""
+def _command(words: Sequence[str], given: dict[str, Any]) -> str:
+    """Return the command line that says the same."""
+    told: dict[str, Callable[[Any], str]] = {"max_age": format_duration, "max_size": format_size}
+    options = [f"--{name.replace('_', '-')} {told.get(name, str)(value)}" for name, value in given.items()]
+    return " ".join(["lifeboat prune", *words, *options])
+
+
+def describe(
+    session: Session,
+    plans: tuple[pruning.RemovalPlan, ...],
+    words: Sequence[str] = (),
+    given: dict[str, Any] | None = None,
+) -> PruneReport:
+    """Return the report of a dry run: each backup, kept or not, with the reason; and the plan to confirm.
+
+    `words` and `given` are the profile and the rules of the command line, which the plan repeats.
+    """
     report = PruneReport()
     _fill(session, report, plans)
     count = len(report.removed)
@@ -88,7 +107,7 @@ def describe(session: Session, plans: tuple[pruning.RemovalPlan, ...]) -> PruneR
         steps=(step,) if count else (),
         confirm="word" if count else "none",
         confirm_word=str(count) if count else "",
-        cli="lifeboat prune " + " ".join(one.profiles[0] for one in plans),
+        cli=_command(words, given or {}),
         state=tuple(one.digest for one in plans),
     ).sealed()
     return report
@@ -138,7 +157,7 @@ def apply(session: Session, plans: tuple[pruning.RemovalPlan, ...], job: Job) ->
     return report
 
 
-def after_backup(session: Session, profile: Profile, given: dict[str, int], report: Report) -> list[str]:
+def after_backup(session: Session, profile: Profile, given: dict[str, Any], report: Report) -> list[str]:
     """Prune after a backup that ended well, under its lock; return the ids that went.
 
     A failure here never takes the backup's success away: it becomes a warning.

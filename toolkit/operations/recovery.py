@@ -19,6 +19,7 @@ from toolkit.jobs.context import Job
 from toolkit.jobs.journal import runner_alive
 from toolkit.operations import restore_journal, safety
 from toolkit.operations.placing import place
+from toolkit.operations.plan import Plan, Step
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.restore_journal import RestoreJournal
 from toolkit.operations.services import start_all
@@ -52,6 +53,20 @@ def settle_interrupted(session: Session, job: Job) -> None:
     """Settle restores that were interrupted, if there are any: who plans next must see what came of them."""
     if _abandoned(session, job):
         run(session, job)
+
+
+def announce(session: Session, job: Job, plan: Plan) -> Plan:
+    """Return `plan` with a first step for each restore that would be settled before it; nothing is settled."""
+    pending = [journal for _, journal in _abandoned(session, job)]
+    if not pending:
+        return plan
+    words = {"commit": "finish", "staging": "take back"}
+    first = [
+        Step(n=1, name="settle", title=f"{words[one.phase]} the restore of {one.backup} that was interrupted")
+        for one in pending
+    ]
+    steps = [msgspec.structs.replace(step, n=number) for number, step in enumerate([*first, *plan.steps], 1)]
+    return msgspec.structs.replace(plan, steps=tuple(steps)).sealed()
 
 
 def run(session: Session, job: Job) -> RecoveryReport:
@@ -125,8 +140,9 @@ def _recover_one(session: Session, path: Path, journal: RestoreJournal, job: Job
         if failed:
             words += f"; {len(failed)} names could not be placed"
     else:
-        for staged in (*journal.stages, *journal.databases):
-            _discard(Path(staged))
+        staged = (*journal.stages, *journal.databases)
+        for path_of_stage in sorted(staged, key=lambda one: int(one.rpartition("-")[2]), reverse=True):
+            _discard(Path(path_of_stage))  # the last first: each gives its folder the time that it found
         for folder in journal.folders:
             _remove_begun(Path(folder))
         words = f"took back the restore of {journal.backup} that was interrupted; nothing had been changed"

@@ -20,7 +20,7 @@ from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
-from toolkit.operations import recovery, restore_journal, safety
+from toolkit.operations import folder_times, recovery, restore_journal, safety
 from toolkit.operations.extract import FailedItem, Filled, Place, fill
 from toolkit.operations.placing import place
 from toolkit.operations.plan import Plan
@@ -90,10 +90,10 @@ class RestoreReport(Report, kw_only=True):
     timings: RestoreTimings = msgspec.field(default_factory=RestoreTimings)
 
 
-def dry_run(made: RestorePlan) -> RestoreReport:
-    """Return the report of a plan that is only shown."""
+def dry_run(made: RestorePlan, plan: Plan) -> RestoreReport:
+    """Return the report of `plan`, made out of `made`, that is only shown."""
     return RestoreReport(
-        plan=made.plan,
+        plan=plan,
         clashes=made.clashes,
         backup=made.request.backup.manifest.id,
         target=str(made.request.to or "in place"),
@@ -102,7 +102,7 @@ def dry_run(made: RestorePlan) -> RestoreReport:
 
 @dataclass
 class _Run:
-    """One restore on its way. `moved` are paths that came under another name than they had."""
+    """One restore on its way. `held` are times of folders before it, `moved` paths that came under another name."""
 
     session: Session
     made: RestorePlan
@@ -111,6 +111,7 @@ class _Run:
     journal: RestoreJournal
     stages: dict[str, Stage] = field(default_factory=dict)
     databases: dict[str, Stage] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
     moved: list[str] = field(default_factory=list)
 
     @property
@@ -161,7 +162,7 @@ def apply(
             session, msgspec.structs.replace(made.request, decisions=_decisions(made)), job, empty_ok=remove is not None
         )
         made.plan.require(fresh.plan)
-        run = _Run(session, made, job, report, _begin(session, made, job))
+        run = _Run(session, made, job, report, _begin(session, made, job), held=folder_times.held(made))
         try:
             _prepare(run)
             _act(run, operation, remove)
@@ -169,6 +170,7 @@ def apply(
             if run.journal.phase == "staging":
                 _take_back(run)
             elif isinstance(error, LifeboatError):
+                error.changed = True
                 error.hint = "the restore is begun and not finished: when this is mended, run `lifeboat jobs recover`"
             raise
         finally:
@@ -349,9 +351,18 @@ def _act(run: _Run, operation: str, remove: Path | None) -> None:
     with _services_down(run, services):
         if run.made.databases:
             _refuse_held(run)
+        times = _folder_times(run, remove)
         if needs_safety(run.made) or remove:
             run.job.step("safety", "Keeping what is there now in a safety backup")
-            kept = safety.make(run.session, run.made, run.job, operation=operation, removed=remove, created=run.moved)
+            kept = safety.make(
+                run.session,
+                run.made,
+                run.job,
+                operation=operation,
+                removed=remove,
+                created=run.moved,
+                folders=times.before,
+            )
             run.keep(safety=kept)
             run.report.safety = run.journal.safety
         run.job.step("place", "Giving everything its name", cancel="never", undo="manual")
@@ -362,7 +373,19 @@ def _act(run: _Run, operation: str, remove: Path | None) -> None:
         run.report.failed.extend(failed)
         run.report.removed = removed
         _check_placed(run)
+        folder_times.give(run.journal.times)  # again: who looks into a database makes and removes names beside it
         run.report.timings.place = round(time.monotonic() - began, 3)
+
+
+def _folder_times(run: _Run, remove: Path | None) -> folder_times.Times:
+    """Find out and write down the times of the folders that stay, for the end of the restore and for its undo."""
+    removed = safety.read_undo_list(remove) if remove is not None else ()
+    undone = folder_times.read(remove) if remove is not None else ()
+    times = folder_times.reckon(run.made, run.held, removed, undone)
+    path = run.side_journal("times")
+    folder_times.write(path, times.after)
+    run.keep(times=str(path))
+    return times
 
 
 @contextlib.contextmanager
@@ -410,14 +433,20 @@ def _check_placed(run: _Run) -> None:
 
 def _take_back(run: _Run) -> None:
     """Discard what was staged: the target was not touched."""
-    for stage in (*run.stages.values(), *run.databases.values()):
+    stages = (*run.stages.values(), *run.databases.values())
+    for stage in sorted(stages, key=lambda stage: _number(stage.ident), reverse=True):  # each puts back what it found
         with contextlib.suppress(LifeboatError, OSError):
             stage.discard()
     _forget(run)
 
 
+def _number(ident: str) -> int:
+    """Return which of the stages of a restore it is, in the order in which they were made."""
+    return int(ident.rpartition("-")[2])
+
+
 def _forget(run: _Run) -> None:
-    for path in (*run.journal.stages, *run.journal.databases):
+    for path in (*run.journal.stages, *run.journal.databases, *filter(None, (run.journal.times,))):
         durable.remove(Path(path))
     durable.remove(run.journal_path)
 

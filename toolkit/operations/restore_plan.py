@@ -53,7 +53,10 @@ class Action(enum.IntEnum):
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to restore and where; `to` None means in place. `decisions` are choices by target path."""
+    """What to restore and where; `to` None means in place. `decisions` are choices by target path.
+
+    With `exact`, for undo, a file that is the same but for its time is written too.
+    """
 
     backup: StoredBackup
     to: Path | None = None
@@ -63,6 +66,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     decisions: dict[str, OnConflict] = {}
     services: bool = True
     assume_unused: bool = False
+    exact: bool = False
 
     @property
     def in_place(self) -> bool:
@@ -126,6 +130,8 @@ class Chooser:
         self._only = Only(request.only)
         self._wanted = _wanted_databases(request)
         self._root = ""
+        sources = (one.path for one in request.backup.manifest.sources if one.section in IN_PLACE)
+        self._sources = sorted(sources, key=len, reverse=True)
 
     def target(self, entry: FileEntry) -> str | None:
         """Return the path where `entry` goes, or None when it is not wanted."""
@@ -140,12 +146,15 @@ class Chooser:
     def root_of(self, entry: FileEntry, target: str) -> str:
         """Return the folder that the target of `entry` lies in and is trusted: a source's own, or `to`.
 
-        A walk names a root before what is in it, so a path outside of the last root begins a new one.
+        A walk names a root before what is in it, so a path outside of the last root begins a new one. Where only some
+        of a source is restored, the root is still that source: below it no link is followed.
         """
         if self._request.to is not None:
             return str(self._request.to)
         if not self._root or not f"{target}/".startswith(self._root.rstrip("/") + "/"):
-            self._root = target if entry.type is FileType.DIRECTORY else os.path.dirname(target)
+            above = os.path.dirname(target)
+            source = next((one for one in self._sources if f"{above}/".startswith(one.rstrip("/") + "/")), None)
+            self._root = source or (target if entry.type is FileType.DIRECTORY else above)
         return self._root
 
     def _picks(self, entry: FileEntry) -> bool:
@@ -188,10 +197,12 @@ def make_plan(session: Session, request: RestoreRequest, job: Job, *, empty_ok: 
     """Find out what the restore would do; nothing is changed.
 
     Raises `BackupNotFoundError` for names that are not in the backup, and for a choice that picks nothing
-    unless `empty_ok`; `UsageError` for an import in place; `SpaceError` with the bytes needed, and what
-    reading the file list raises.
+    unless `empty_ok`; `UsageError` for an import in place and a `to` that is no folder; `SpaceError` with the bytes
+    needed, and what reading the file list raises.
     """
     _refuse_imported(request)
+    if request.to is not None and os.path.lexists(request.to) and not request.to.is_dir():
+        raise UsageError("is no folder", subject=request.to, hint="name a folder with --to; it need not be there yet")
     job.step("plan", "Comparing the backup with the target")
     made = RestorePlan(request, Plan(op="restore", targets=(), steps=()))
     seen = hashlib.sha256()
@@ -282,7 +293,7 @@ def _consider(made: RestorePlan, entry: FileEntry, target: str, clash: Clash, se
         return Action.CREATE
     if clash.kind is ClashKind.SAME:
         made.same += 1
-        if clash.attributes or _same_attributes(entry, target):
+        if clash.attributes or (_same_attributes(entry, target) and not made.request.exact):
             return Action.SAME
         made.existing.append(target)
         made.bytes += entry.data_size

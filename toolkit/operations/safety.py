@@ -1,7 +1,8 @@
 """The safety backup: what a restore is about to replace, kept first, and what undo needs to know.
 
 It is an ordinary backup of kind `safety`. Databases are taken bit for bit with their sidecars. Beside it lies
-`STEM.undo.jsonl`: the paths that were not there before, one JSON line each, which undo removes again.
+`STEM.undo.jsonl`: the paths that were not there before, one JSON line each, which undo removes again, and the times of
+the folders in which names changed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from toolkit.archive.manifest import Manifest, Source, UndoRecord
 from toolkit.errors import ArchiveDamagedError, StorageError
 from toolkit.filelist import Item, Section, decode_name, encode_name
 from toolkit.jobs.context import Job
-from toolkit.operations import writing
+from toolkit.operations import folder_times, writing
 from toolkit.operations.archiving import safety_spec
 from toolkit.operations.restore_plan import SIDECARS, Action, OnConflict, RestorePlan, wanted_entries
 from toolkit.operations.session import Session
@@ -29,6 +30,7 @@ from toolkit.retention import Kind, Scope
 from toolkit.tree import read
 from toolkit.tree.compare import ClashKind
 from toolkit.tree.scan import Scanner
+from toolkit.tree.times import FolderTime
 from toolkit.vault import layout, sidecar, store
 
 UNDO_LIST = ".undo.jsonl"
@@ -42,15 +44,20 @@ def make(
     operation: str,
     removed: Path | None = None,
     created: Iterable[str] = (),
+    folders: Iterable[FolderTime] = (),
 ) -> str:
     """Make the safety backup of what `made` replaces (and of what the list `removed` names); return its id.
 
-    `created` are paths that come besides those which the plan found missing. It is read back before anything
-    is replaced. Raises what making a backup raises, and `StorageError` when it does not read back.
+    `created` are paths that come besides those which the plan found missing, `folders` the times that folders show
+    now. It is read back before anything is replaced. Raises what making a backup raises, and `StorageError` when it
+    does not read back.
     """
     manifest = made.request.backup.manifest
     profile = session.known_profile(manifest.profile) or Profile(name=manifest.profile)
     found = _survey(made)
+    if removed is not None:  # what an undo removes lies in the roots of what it undoes
+        known = {one.path for one in found.sources}
+        found.sources += [one for one in made.request.backup.manifest.sources if one.path not in known]
     result = writing.make(
         session,
         profile,
@@ -68,7 +75,7 @@ def make(
         ),
         job,
     )
-    _write_undo_list(session, result.manifest, made, created)
+    _write_undo_list(session, result.manifest, made, created, folders)
     verdict = read_back(session, result.manifest, job)
     if verdict.manifest.evidence.damage:
         raise StorageError(
@@ -127,7 +134,9 @@ def undo_list_path(session: Session, manifest: Manifest) -> Path:
     return home / f"{layout.stem_of(manifest)}{UNDO_LIST}"
 
 
-def _write_undo_list(session: Session, manifest: Manifest, made: RestorePlan, created: Iterable[str]) -> None:
+def _write_undo_list(
+    session: Session, manifest: Manifest, made: RestorePlan, created: Iterable[str], folders: Iterable[FolderTime]
+) -> None:
     path = undo_list_path(session, manifest)
     with durable.translated(path), durable.atomic_file(path) as file:
         for row in made.databases:
@@ -138,6 +147,8 @@ def _write_undo_list(session: Session, manifest: Manifest, made: RestorePlan, cr
                 file.write(msgspec.json.encode(encode_name(target)) + b"\n")
         for target in created:
             file.write(msgspec.json.encode(encode_name(target)) + b"\n")
+        for folder in folders:
+            file.write(folder_times.line(folder))
 
 
 def read_undo_list(path: Path) -> Iterator[str]:
@@ -145,7 +156,9 @@ def read_undo_list(path: Path) -> Iterator[str]:
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         for line in file:
             try:
-                yield decode_name(msgspec.json.decode(line))
+                value = msgspec.json.decode(line)
+                if folder_times.of_line(value) is None:
+                    yield decode_name(value)
             except msgspec.DecodeError as error:
                 raise ArchiveDamagedError("the list for undo cannot be read", subject=path) from error
 

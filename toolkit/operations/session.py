@@ -13,6 +13,7 @@ from pathlib import Path
 from toolkit.jobs.context import Job
 from toolkit.jobs.lock import Locks
 from toolkit.operations import scratch
+from toolkit.operations.report import Notice
 from toolkit.profile import load, locations
 from toolkit.profile.model import Config, Profile
 from toolkit.vault import layout, recover
@@ -28,7 +29,8 @@ class Session:
     """The setting of one run.
 
     Nothing is read or made before it is needed: the vault is opened at the first look and made by the
-    first backup. `lock_wait` is how many seconds to wait for another run (0: not at all).
+    first backup. `lock_wait` is how many seconds to wait for another run (0: not at all). `said` is what the words of
+    the command line turned out to mean and should be told; it goes to the warnings of the report.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Session:
         self.uid = uid
         self.lock_wait = lock_wait
         self.now = now
+        self.said: list[Notice] = []
 
     @property
     def vault_path(self) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from toolkit.archive.manifest import Manifest
 from toolkit.errors import NotFoundError, ProfileNotFoundError, UsageError
 from toolkit.operations.archiving import StoredBackup, stored, stored_file
+from toolkit.operations.report import Notice
 from toolkit.operations.session import Session
 from toolkit.profile.adhoc import is_profile_word, profile_for
 from toolkit.profile.model import Profile
@@ -28,6 +29,8 @@ def profiles(session: Session, words: Sequence[str]) -> tuple[Profile, ...]:
                 hint="lifeboat backup /path/to/app, or lifeboat config init /path/to/app",
             )
         return session.config.profiles
+    if "" in words:
+        raise UsageError("a name or path is empty", hint="a variable that was not set?")
     paths = [Path(word) for word in words if not is_profile_word(word)]
     if not paths:
         return tuple(_profile(session, word) for word in words)
@@ -65,8 +68,17 @@ def is_archive_path(word: str) -> bool:
 
 
 def manifest(session: Session, word: str) -> Manifest:
-    """Return the manifest of the backup in the vault that `word` means; raises `BackupNotFoundError`, `UsageError`."""
-    return selector.resolve(session.existing_vault, word)
+    """Return the manifest of the backup in the vault that `word` means; raises `BackupNotFoundError`, `UsageError`.
+
+    What should be told of the choice is added to what the session has `said`.
+    """
+
+    def say(text: str) -> None:
+        notice = Notice(code="remark", message=text, subject=word)
+        if notice not in session.said:
+            session.said.append(notice)
+
+    return selector.resolve(session.existing_vault, word, say=say)
 
 
 def backup(session: Session, word: str, *, passphrase: str | None = None) -> StoredBackup:

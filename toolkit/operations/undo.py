@@ -10,7 +10,7 @@ import msgspec
 from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import BackupNotFoundError, NotFoundError
 from toolkit.jobs.context import Job
-from toolkit.operations import recovery, restore, safety
+from toolkit.operations import restore, safety
 from toolkit.operations.archiving import stored
 from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Notice
@@ -62,9 +62,8 @@ def make_plan_for(
     """Find what the last restore or delete (of a profile, or of the backup `word`) replaced; nothing is changed.
 
     Deletions that were made by the same command are undone together. Raises `BackupNotFoundError` when there
-    is nothing to undo. Restores that were interrupted are settled first.
+    is nothing to undo. Restores that were interrupted should be settled before (`recovery.settle_interrupted`).
     """
-    recovery.settle_interrupted(session, job)
     try:
         found = _candidates(session, word)
     except NotFoundError:
@@ -77,7 +76,7 @@ def make_plan_for(
     backup = stored(session, session.existing_vault, last.manifest)
     made = make_plan(
         session,
-        RestoreRequest(backup=backup, on_conflict=OnConflict.REPLACE, assume_unused=assume_unused),
+        RestoreRequest(backup=backup, on_conflict=OnConflict.REPLACE, assume_unused=assume_unused, exact=True),
         job,
         empty_ok=True,
     )

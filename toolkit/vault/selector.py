@@ -1,12 +1,15 @@
 """Which backup a word means: an id, its beginning, `latest`, `latest~2`, or one of these after `PROFILE@`.
 
-`latest` is the newest finished backup that is neither a safety set nor damaged; `latest~N` is the Nth
-before it. An archive's path is recognised by the operation, not here.
+`latest` is the newest finished backup that was made here and is neither a safety set nor damaged; `latest~N` is
+the Nth before it. Imported backups stand in only where there is none of these. An archive's path
+is recognised by the operation, not here.
 """
 
 from __future__ import annotations
 
 import re
+
+import msgspec
 
 from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import BackupNotFoundError, SourceMissingError, UsageError
@@ -19,15 +22,17 @@ from toolkit.vault.rows import Row
 _LATEST = re.compile(r"latest(?:~([0-9]{1,6}))?")
 _PREFIX = re.compile(r"[a-z2-7]{1,8}")
 _SHOWN = 5
-_KINDS = tuple(kind for kind in Kind if kind is not Kind.SAFETY)
+_OWN = tuple(kind for kind in Kind if kind not in (Kind.SAFETY, Kind.IMPORTED))
+_STATUSES = (Status.COMPLETED, Status.UPLOADING)
 _HINT = "give an id or its beginning, latest, latest~1, or PROFILE@latest"
 
 
 def resolve(vault: Vault, word: str, *, say: Say = say_nothing) -> Manifest:
     """Return the manifest of the backup that `word` means.
 
-    That `latest` passed over damaged backups is told to `say`. Raises `BackupNotFoundError` when nothing
-    answers to it, `UsageError` when several do or it is no such word; hints name candidates.
+    That `latest` passed over damaged backups, or means an imported one, is told to `say`. Raises
+    `BackupNotFoundError` when nothing answers to it, `UsageError` when several do or it is no such word; hints name
+    candidates.
     """
     profile, at, rest = word.rpartition("@")
     if at:
@@ -51,17 +56,19 @@ def _named(rows: tuple[Row, ...]) -> str:
 
 
 def _latest(vault: Vault, profile: str | None, back: int, word: str, say: Say) -> Row:
-    wanted = Filter(profile=profile, kinds=_KINDS, statuses=(Status.COMPLETED, Status.UPLOADING), damaged=False)
+    own = Filter(profile=profile, kinds=_OWN, statuses=_STATUSES, damaged=False)
+    there = catalog.count(vault, own, say=say)
+    wanted = own if there else msgspec.structs.replace(own, kinds=(Kind.IMPORTED,))
     found = catalog.rows(vault, wanted, order="finished", limit=1, offset=back, say=say)
-    newer = Filter(
-        profile=profile, kinds=_KINDS, statuses=wanted.statuses, damaged=True, since=found[0].started if found else None
-    )
+    newer = msgspec.structs.replace(own, damaged=True, since=found[0].started if there and found else None)
     damaged = catalog.rows(vault, newer, order="finished", limit=_SHOWN + 1, say=say)
     if found:
         if damaged:
-            say(f"passed over damaged backups that are newer: {_named(damaged)}")
+            say(f"passed over damaged backups{' that are newer' if there else ''}: {_named(damaged)}")
+        if not there:
+            say(f"no backup was made here; this one is imported: {_named(found)}")
         return found[0]
-    there = catalog.count(vault, wanted, say=say) if back else 0
+    there = there or (catalog.count(vault, wanted, say=say) if back else 0)
     if there:
         hint = f"there are {there}; the oldest is latest~{there - 1}"
     elif damaged:

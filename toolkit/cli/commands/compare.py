@@ -47,4 +47,4 @@ def compare_command(backup: str, other: str | None, **options: Any) -> None:
         exit_code=options["exit_code"],
         limit=options["limit"],
     )
-    answer(compare.run(session, request), lambda report: compare_text(report, session.now()))
+    answer(compare.run(session, request), lambda report: compare_text(report, session.now()), session=session)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.options import PATH
 from toolkit.cli.run import answer
 from toolkit.cli.settings import Group, settings
 
@@ -29,10 +30,8 @@ def config_command() -> None:
     ),
     exits=(ExitCode.FAILED, ExitCode.USAGE, ExitCode.REFUSED, ExitCode.NOTHING),
 )
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write this file (`-`: print it) instead of the usual one."
-)
+@click.argument("folder", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Write this file (`-`: print it) instead of the usual one.")
 @click.option("--name", help="The profile's name (default: from the folder's).")
 @click.option("--force", is_flag=True, help="Replace a configuration that is there.")
 def init_command(folder: Path, output: Path | None, name: str | None, *, force: bool) -> None:
@@ -75,7 +74,7 @@ def show_command() -> None:
     ),
     exits=(ExitCode.USAGE,),
 )
-@click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE|-]")
+@click.argument("file", required=False, type=PATH, metavar="[FILE|-]")
 @click.option("--drop-in", is_flag=True, help="FILE is laid over the configuration in force.")
 def validate_command(file: Path | None, *, drop_in: bool) -> None:
     """Check a configuration.

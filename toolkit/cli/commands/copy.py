@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import backup_argument
+from toolkit.cli.options import PATH, backup_argument
 from toolkit.cli.run import work
 from toolkit.cli.settings import Command
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     ),
 )
 @backup_argument
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 def copy_command(backup: str, folder: Path) -> None:
     """Copy a backup with its manifest to a folder.
 

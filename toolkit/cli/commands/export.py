@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.options import PATH
 from toolkit.cli.run import work
 from toolkit.cli.settings import Command
 
@@ -34,7 +34,7 @@ from toolkit.cli.settings import Command
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The new file (CSV: folder). Without it: VAULT/recovery/data_export_...",
 )
 @click.option("--from", "backup", metavar="BACKUP", help="Export from this backup instead of the live database.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.options import PATH
 from toolkit.cli.run import work
 from toolkit.cli.settings import Command
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         ExitCode.SPACE,
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option("--profile", metavar="NAME", help="Keep it as a backup of this profile (default: named after the file).")
 @click.option("--note", default="", help="A note to keep with it.")
 @click.option("--tag", "tags", multiple=True, help="A tag to keep with it; several are possible.")

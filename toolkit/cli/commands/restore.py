@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import assume_unused_option, backup_argument, confirm_option, dry_run_option, yes_option
+from toolkit.cli.options import PATH, assume_unused_option, backup_argument, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import session_of, work
 from toolkit.cli.settings import Command, settings
 
@@ -42,7 +42,7 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
     ),
 )
 @backup_argument
-@click.option("--to", type=click.Path(path_type=Path), help="Restore below this folder instead of in place.")
+@click.option("--to", type=PATH, help="Restore below this folder instead of in place.")
 @click.option("--from", "source", metavar="DEST", help="Fetch the backup from this destination first.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only what matches, such as '*.png' or /srv/shop/uploads/.")
 @click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this database.")
@@ -53,9 +53,7 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
     show_default=True,
     help="What to do with files that differ from the backup.",
 )
-@click.option(
-    "--plan", "plan_file", type=click.Path(path_type=Path), help="Keep choices here (--dry-run), or replay them."
-)
+@click.option("--plan", "plan_file", type=PATH, help="Keep choices here (--dry-run), or replay them.")
 @click.option("--no-services", is_flag=True, help="Leave the profile's services alone.")
 @assume_unused_option
 @dry_run_option
@@ -100,7 +98,8 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
     from toolkit.operations import decisions, recovery, restore
     from toolkit.operations.restore_plan import make_plan
 
-    recovery.settle_interrupted(session, job)
+    if not options["dry_run"]:
+        recovery.settle_interrupted(session, job)
     made = make_plan(session, request, job)
     plan_file: Path | None = options["plan_file"]
     if plan_file is not None and not options["dry_run"]:
@@ -108,12 +107,12 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
     if options["dry_run"]:
         if plan_file is not None:
             decisions.keep(plan_file, made)
-        return restore.dry_run(made)
+        return restore.dry_run(made, recovery.announce(session, job, made.plan))
     given = settings()
     if made.undecided and not given.json and not options["yes"]:
         _ask(made)
     if not (options["yes"] or given.quiet or given.json or given.events) and made.plan.confirm != "none":
-        show_plan(made)
+        show_plan(made, session.said)
     if not made.undecided:
         confirm(made.plan, yes=options["yes"], word=options["confirm"])
     return restore.apply(session, made, job)

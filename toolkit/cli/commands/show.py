@@ -34,6 +34,8 @@ def show_command(backup: str, **options: Any) -> None:
     """Show one backup: tables and rows, checks, what was left out, evidence, where its files are.
 
     BACKUP is an id or its beginning, `latest`, `latest~2`, `PROFILE@latest`, or the path of an archive.
+    `latest` is the newest backup that was made here, is finished and not damaged; an imported one only where there
+    is none of these.
     `opens with` is the stock command that unpacks the archive without Lifeboat.
     """
     from toolkit.cli.render.show import show_text
@@ -47,4 +49,4 @@ def show_command(backup: str, **options: Any) -> None:
         limit=options["limit"] or None,
         offset=options["offset"],
     )
-    answer(show.run(session, request), lambda report: show_text(report, session.now()))
+    answer(show.run(session, request), lambda report: show_text(report, session.now()), session=session)

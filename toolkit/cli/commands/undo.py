@@ -38,11 +38,14 @@ def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | N
     def body(session: Session, job: Job) -> RestoreReport:
         from toolkit.cli import prompts
         from toolkit.cli.render.restore import show_undo
-        from toolkit.operations import restore, undo
+        from toolkit.operations import recovery, restore, undo
 
+        if not dry_run:
+            recovery.settle_interrupted(session, job)
         found, made = undo.make_plan_for(session, what, job, assume_unused=assume_unused)
         if dry_run:
-            return restore.RestoreReport(plan=found.plan, warnings=list(found.warnings), target="undo")
+            plan = recovery.announce(session, job, found.plan)
+            return restore.RestoreReport(plan=plan, warnings=list(found.warnings), target="undo")
         given = settings()
         if not (yes or given.quiet or given.json or given.events):
             show_undo(found)

@@ -20,14 +20,14 @@ def outcome_of(error: LifeboatError) -> Outcome:
     return Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.FAILED
 
 
-def show_error(error: LifeboatError, settings: Settings, code: ExitCode, *, job: str | None = None) -> None:
+def show_error(error: LifeboatError, settings: Settings, code: ExitCode) -> None:
     """Print what happened, to what, and what to do next."""
     if settings.json:
         print_document(
-            {"changed": False, "warnings": []},
+            {"changed": error.changed, "warnings": []},
             outcome=outcome_of(error),
             code=code,
-            job=job,
+            job=error.job,
             error=Notice(code=error.code, message=error.message, subject=error.subject, hint=error.hint),
             more=_numbers(error),
         )

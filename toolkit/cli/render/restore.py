@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from toolkit.display import display
 from toolkit.operations.plan import Plan
+from toolkit.operations.report import Notice
 from toolkit.operations.restore import RestoreReport
 from toolkit.operations.restore_plan import RestorePlan
 from toolkit.operations.undo import UndoPlan
@@ -14,8 +17,10 @@ from toolkit.wording import count_text, size_text
 MOST_ROWS = 20
 
 
-def show_plan(made: RestorePlan) -> None:
-    """Print the plan of a restore on stderr, before the question."""
+def show_plan(made: RestorePlan, said: Sequence[Notice] = ()) -> None:
+    """Print the plan of a restore on stderr, before the question, after what was `said` of the choice of backup."""
+    for notice in said:
+        click.echo(f"{click.style('warning:', fg='yellow')} {display(notice.message)}", err=True)
     for line in plan_lines(made.plan):
         click.echo(line, err=True)
     for row in made.clashes[:MOST_ROWS]:
