@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -171,3 +172,6 @@ def test_a_detached_job_is_watched_and_its_output_shown(vault: Path, tmp_path: P
     ident = started.stdout.strip()
     assert command("jobs", "attach", ident).returncode == 0
     assert "output:\n  vault " in lifeboat("jobs", "show", ident, "--log").stdout
+    shown = lifeboat("jobs", "show", ident, "--json").document["jobs"][0]
+    assert shown["by"] == lifeboat("jobs", "list", "--json").document["jobs"][0]["by"]
+    assert shown["by"].startswith(pwd.getpwuid(os.geteuid()).pw_name), shown

@@ -253,7 +253,7 @@ def test_two_runs_of_one_profile(bare: Machine) -> None:
     trees.small_files(other, 3)
     assert bare.lifeboat("backup", other).code == 0
     assert "going on" in bare.recover().stdout
-    waiting = bare.start("backup", bare.app, "--lock-wait", "60")
+    waiting = bare.start("backup", bare.app, "--lock-wait", "10m")
     first.go_on()
     assert first.wait().code == 0
     assert waiting.wait().code == 0

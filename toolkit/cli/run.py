@@ -155,11 +155,12 @@ def command_line() -> str:
 
 
 def _detach(session: Session, operation: str, targets: Sequence[str | Path]) -> NoReturn:
+    from toolkit.jobs.identity import who
     from toolkit.jobs.journal import new_spec
     from toolkit.jobs.spawn import spawn
 
     arguments = [word for word in sys.argv[1:] if word != "--detach"]
-    spec = new_spec(operation, targets=tuple(targets), cli=command_line())
+    spec = new_spec(operation, targets=tuple(targets), cli=command_line(), by=who())
     job = spawn([*program(), *arguments], session.state / "jobs", spec)
     given = settings()
     if given.json:

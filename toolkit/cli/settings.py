@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.exit_codes import MEANINGS, ExitCode
-from toolkit.cli.options import PATH
+from toolkit.cli.options import DURATION, PATH
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -55,8 +55,6 @@ def _lock_wait(context: click.Context, parameter: click.Parameter, value: str | 
     try:
         seconds = float(value)
     except ValueError:
-        from toolkit.cli.options import DURATION
-
         seconds = DURATION.convert(value, parameter, context).total_seconds()
     if not 0 <= seconds < float("inf"):
         raise click.BadParameter("it cannot be negative", context, parameter)

@@ -37,8 +37,6 @@ def show_error(error: LifeboatError, settings: Settings, code: ExitCode) -> None
     click.echo(click.style("error: ", fg="red", bold=True) + _lines(error.message), err=True)
     if error.subject:
         click.echo(f"  to: {display(error.subject)}", err=True)
-    if isinstance(error, LockedError) and error.holder:
-        click.echo(f"  by: {display(error.holder)}", err=True)
     if error.hint:
         click.echo(f"  try: {display(error.hint)}", err=True)
 
