@@ -236,7 +236,7 @@ class ItemReported(Event, frozen=True, kw_only=True, tag="item"):
 
 
 class Logged(Event, frozen=True, kw_only=True, tag="log"):
-    """One line; `code` is stable, `params` are the values in `msg`."""
+    """One line; `code` is stable, `params` are the values in `msg`. Without a `job`: why there is none."""
 
     level: Level
     msg: str

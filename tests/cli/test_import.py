@@ -256,3 +256,10 @@ def test_an_import_is_never_restored_in_place(vault: Path, tmp_path: Path) -> No
     assert "--to" in ran.stderr
     assert not Path("/imported").exists()
     assert lifeboat("restore", row["id"], "--to", tmp_path / "here", "--vault", vault).code == 0
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04" + bytes(200))
+    ran = lifeboat("import", broken, "--vault", tmp_path / "vault", "--json")
+    assert (ran.code, ran.document["error"]["subject"]) == (4, str(broken))

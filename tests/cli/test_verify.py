@@ -209,3 +209,65 @@ def test_a_copy_that_is_not_what_was_counted_is_found_by_opening_it(
     ran = lifeboat("verify", ident, option, "--vault", vault)
     assert ran.code == 4
     assert "table orders: 5 rows, 6 in the manifest" in ran.stdout
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path, vault: Path, app: Path) -> Path:
+    """A configuration whose profile `enc` is encrypted, with two backups, and a plain backup beside them."""
+    secret, config = tmp_path / "secret", tmp_path / "c.yaml"
+    secret.write_text("correct horse")
+    secret.chmod(0o600)
+    config.write_text(
+        f"profiles:\n  enc:\n    files: [{app}]\n    archive: {{format: 7z, encrypt: {{passphrase_file: {secret}}}}}\n"
+    )
+    for _ in range(2):
+        assert lifeboat("-c", config, "backup", "--vault", vault).code == 0
+    backed_up(app, vault)
+    return config
+
+
+def good(vault: Path) -> list[bool]:
+    return [row["good"] for row in lifeboat("list", "--vault", vault, "--json").document["backups"]]
+
+
+@pytest.mark.parametrize("trouble", ["wrong", "gone", "open", "no-config"])
+def test_a_backup_that_cannot_be_opened_is_not_called_damaged(encrypted: Path, vault: Path, trouble: str) -> None:
+    """A passphrase that is not there, or another one now, says nothing against an archive: it stays good."""
+    secret = encrypted.parent / "secret"
+    options: tuple[object, ...] = ("-c", encrypted)
+    if trouble == "wrong":
+        secret.write_text("another one")
+    elif trouble == "gone":
+        secret.unlink()
+    elif trouble == "open":
+        secret.chmod(0o644)
+    else:
+        options = ()
+    ran = lifeboat(*options, "verify", "--all", "--vault", vault, "--json")
+    assert ran.code == 3, ran.stdout
+    assert sorted((row["ok"], row["skipped"]) for row in ran.document["backups"]) == [(False, True)] * 2 + [
+        (True, False)
+    ]
+    assert len(ran.document["warnings"]) == 2
+    assert good(vault) == [True] * 3
+    text = lifeboat(*options, "verify", "--all", "--vault", vault).stdout
+    assert "3 backups, none damaged, 2 not verified" in text
+    assert "DAMAGED" not in text
+    one = lifeboat(*options, "verify", "enc@latest", "--vault", vault, "--json")
+    assert one.code == (12 if trouble in ("wrong", "no-config") else 2)
+    put = lifeboat(*options, "restore", "enc@latest", "--to", vault.parent / "to", "--vault", vault, "--json")
+    assert put.code == one.code
+    assert put.document["error"]["subject"]
+    assert good(vault) == [True] * 3
+
+
+def test_damage_that_looks_like_a_wrong_passphrase_is_damage(encrypted: Path, vault: Path) -> None:
+    archive = max((vault / "enc" / "manual").glob("*.7z"))
+    data = bytearray(archive.read_bytes())
+    data[-40] ^= 1  # the encrypted header at the end
+    archive.write_bytes(data)
+    ran = lifeboat("-c", encrypted, "verify", "--all", "--vault", vault, "--json")
+    assert ran.code == 4, ran.stdout
+    assert sorted(row["ok"] for row in ran.document["backups"]) == [False, True, True]
+    assert lifeboat("-c", encrypted, "verify", "enc@latest~1", "--vault", vault).code in (0, 10)
+    assert sum(good(vault)) == 2

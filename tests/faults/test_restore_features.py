@@ -341,3 +341,14 @@ def test_a_clock_that_goes_back_changes_nothing(bare: Machine) -> None:
     assert [one[:2] for one in bare.backups()] == [("manual", "completed")] * 3
     bare.assert_recovered()
     assert bare.lifeboat("restore", "latest", "--to", bare.root / "there").code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(("nosuch",), 2), (("list", "--limit", "x"), 2), (("backup", "nobody"), 10), (("-c", "/nowhere", "list"), 2)],
+)
+def test_what_fails_before_there_is_a_job_is_an_event_too(bare: Machine, command: tuple[str, ...], code: int) -> None:
+    ended = bare.lifeboat(*command, "--events")
+    [event] = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (ended.code, ended.stdout) == (code, "")
+    assert (event["type"], event["level"], event["job"], bool(event["msg"])) == ("log", "error", "", True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from toolkit.errors import ConfigError, ExposedSecretError, LifeboatError, SourceMissingError
+from toolkit.errors import ConfigError, ExposedSecretError, LifeboatError
 from toolkit.profile.secret import Secret
 
 HUSH = "correct horse"
@@ -76,7 +76,7 @@ def test_what_is_no_secret_is_refused(file: Path, content: bytes, message: str) 
 
 
 def test_an_absent_file_and_a_folder_are_errors_of_ours(tmp_path: Path) -> None:
-    with pytest.raises(SourceMissingError):
+    with pytest.raises(ConfigError, match="missing"):
         Secret(file=tmp_path / "absent").resolve()
     with pytest.raises(LifeboatError):
         Secret(file=tmp_path).resolve()

@@ -76,9 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Errors can come before options are read; --json then still promises one document.
+    # Errors can come before options are read; --json then still promises one document, --events JSON lines.
     settings = Settings()
     settings.json = "--json" in given
+    settings.events = "--events" in given
     try:
         result: Any = cli.main(given, prog_name="lifeboat", standalone_mode=False, obj=settings)
     except LifeboatError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import ArchiveSpec
 from toolkit.archive.manifest import Manifest
-from toolkit.errors import ConfigError, PassphraseError, SourceMissingError, UsageError
+from toolkit.errors import ArchiveDamagedError, ConfigError, PassphraseError, SourceMissingError, UsageError
 from toolkit.filelist import FileEntry
 from toolkit.operations.session import Session
 from toolkit.profile.model import Profile
@@ -82,6 +83,17 @@ def _known_passphrase(session: Session, name: str) -> str | None:
     return profile.archive.encrypt.passphrase.resolve()
 
 
+@contextlib.contextmanager
+def named(archive: Path) -> Iterator[None]:
+    """Have what cannot be read say in which `archive`, where it names nothing itself."""
+    try:
+        yield
+    except (ArchiveDamagedError, PassphraseError) as error:
+        if error.subject is None:
+            error.subject = str(archive)
+        raise
+
+
 class StoredBackup:
     """A backup whose archive lies in a folder: its manifest, its volumes, its file list."""
 
@@ -112,7 +124,8 @@ class StoredBackup:
         missing = next((path for path in self.volumes if not path.exists()), None)
         if missing is not None:
             raise SourceMissingError("the archive, or a volume of it, is missing", subject=missing)
-        return open_archive(self.volumes, format=self.manifest.format, passphrase=self.passphrase)
+        with named(self.volumes[-1]):
+            return open_archive(self.volumes, format=self.manifest.format, passphrase=self.passphrase)
 
     def entries(self, *, checked: bool = False) -> Iterator[FileEntry]:
         """Yield the file list: the one beside the archive, or the one inside when that is absent.
@@ -122,7 +135,7 @@ class StoredBackup:
         if self.file_list.exists():
             yield from read_file_list(self.file_list, digest=self.manifest.files.digest if checked else "")
             return
-        with self.reader() as reader:
+        with named(self.volumes[-1]), self.reader() as reader:
             yield from reader.file_list()
 
 

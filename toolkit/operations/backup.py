@@ -212,7 +212,8 @@ def _judge(row: BackupRow, made: writing.Made, evidence: Evidence, split: int | 
     """Add the warnings and notes of one backup to `report`, and say how it ended."""
     _warn(row, evidence.damage, report)
     if not row.files and not row.databases:
-        report.notes.append(f"{row.profile} is empty: the archive holds only its manifest")
+        what = f"{row.profile} has no database" if row.scope is Scope.DATABASE else f"{row.profile} is empty"
+        report.notes.append(f"{what}: the archive holds only its manifest")
     if row.size > ADVICE_SIZE and split is None:
         report.notes.append("the archive is over 100 MB: consider `archive: {split: 2GB}`, or a destination elsewhere")
     if evidence.damage or row.damaged:

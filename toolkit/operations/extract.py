@@ -13,10 +13,16 @@ import msgspec
 from toolkit.archive.member import Member, fill_holes
 from toolkit.archive.names import UNLIMITED
 from toolkit.archive.reader import FILE_LIST, MANIFEST
-from toolkit.errors import ArchiveDamagedError, LifeboatError, NotFoundError, SpaceError, UnsafeArchiveError
+from toolkit.errors import (
+    ArchiveDamagedError,
+    LifeboatError,
+    NotFoundError,
+    SpaceError,
+    UnsafeArchiveError,
+)
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
-from toolkit.operations.archiving import StoredBackup
+from toolkit.operations.archiving import StoredBackup, named
 from toolkit.tree.place import Stage
 from toolkit.tree.read import segments
 
@@ -187,7 +193,8 @@ def fill(backup: StoredBackup, choose: Choose, job: Job, *, total: int | None = 
     `failed`, the others go on. Raises `ArchiveDamagedError` when the archive cannot be read on,
     `UnsafeArchiveError`, `SpaceError`, `CancelledError`: the caller discards the stages.
     """
-    return _Filler(backup, choose, job, total).run()
+    with named(backup.volumes[-1]):
+        return _Filler(backup, choose, job, total).run()
 
 
 @dataclass(frozen=True)

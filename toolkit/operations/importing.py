@@ -19,7 +19,7 @@ from toolkit.archive import foreign
 from toolkit.archive.foreign import Foreign, ForeignItem
 from toolkit.archive.foreignmeta import FileNote, ForeignKind, SourceNote
 from toolkit.archive.manifest import Manifest, Source
-from toolkit.errors import FormatError, UsageError
+from toolkit.errors import FormatError, LifeboatError, UsageError
 from toolkit.filelist import FileEntry, FileType, Item, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import keeping, writing
@@ -105,6 +105,15 @@ class _Unpacked:
     bytes: int = 0
 
 
+def _recognise(path: Path) -> foreign.Foreign:
+    try:
+        return foreign.recognise(path)
+    except LifeboatError as error:
+        if error.subject is None:
+            error.subject = str(path)
+        raise
+
+
 def run(session: Session, request: ImportRequest, job: Job) -> ImportReport:
     """Recognise the file, unpack it to a private folder, and make an ordinary backup of what was in it.
 
@@ -114,7 +123,7 @@ def run(session: Session, request: ImportRequest, job: Job) -> ImportReport:
     """
     path = request.file
     job.step("recognise", "Looking at what the file is")
-    found = foreign.recognise(path)
+    found = _recognise(path)
     if found.kind is ForeignKind.LIFEBOAT:
         raise FormatError(
             "this is a backup of Lifeboat already",

@@ -79,13 +79,17 @@ class Survey:
 def survey(profile: Profile, scope: Scope, *, skip: tuple[Path, ...], now: datetime, should_stop: ShouldStop) -> Survey:
     """Look at everything that `profile` names, for `scope`; the folders of `skip` (the vault) are never walked.
 
+    With the scope `database` the folders are walked for the databases that lie in them, named in the profile or not.
     Reads headers only. Raises `CancelledError` when `should_stop` says so.
     """
     found = Survey()
     if scope is not Scope.FILES:
         for source in profile.databases:
             _configured(found, source)
-    if scope is not Scope.DATABASE:
+    if scope is Scope.DATABASE:
+        for root in _roots(profile, skip, now):
+            _walk_for_databases(found, root, should_stop)
+    else:
         for root in _roots(profile, skip, now):
             _walk(found, root, should_stop)
         for repository in profile.git:
@@ -144,25 +148,47 @@ def _walk(found: Survey, root: Root, should_stop: ShouldStop) -> None:
         return
     found.roots.append(root)
     known = {database.path for database in found.databases}
-    for entry in scan.Scanner(_say_nothing).walk(root.section, root.path, root.filters):
+    for entry in _entries(root, should_stop):
         found.entries += 1
-        if not found.entries % 1000 and should_stop():
-            raise CancelledError("cancelled while looking at the files; nothing was written")
         found.bytes += entry.data_size
-        main = _main_file(entry)
-        if main is not None and main.type is FileType.FILE and not main.link_to and _is_database(main):
-            path = Path(main.path)
-            if path not in known:
-                known.add(path)
-                found.databases.append(
-                    FoundDatabase(
-                        path=path,
-                        name=path.name,
-                        bytes=main.size + _size(f"{path}-wal"),
-                        source=DatabaseSource(path=path),
-                        entry=msgspec.structs.replace(main, section=Section.DATABASES, link_group=0),
-                    )
+        _find_database(found, entry, known)
+
+
+def _walk_for_databases(found: Survey, root: Root, should_stop: ShouldStop) -> None:
+    if not os.path.lexists(root.path):
+        return
+    known = {database.path for database in found.databases}
+    already = len(known)
+    for entry in _entries(root, should_stop):
+        _find_database(found, entry, known)
+    for database in found.databases[already:]:
+        found.sources.append(Source(Section.DATABASES, str(database.path)))
+        found.bytes += database.bytes
+
+
+def _entries(root: Root, should_stop: ShouldStop) -> Iterator[FileEntry]:
+    for number, entry in enumerate(scan.Scanner(_say_nothing).walk(root.section, root.path, root.filters), 1):
+        if not number % 1000 and should_stop():
+            raise CancelledError("cancelled while looking at the files; nothing was written")
+        yield entry
+
+
+def _find_database(found: Survey, entry: FileEntry, known: set[Path]) -> None:
+    """Add the database that `entry` is, or is the -wal of, when it is not in `known`."""
+    main = _main_file(entry)
+    if main is not None and main.type is FileType.FILE and not main.link_to and _is_database(main):
+        path = Path(main.path)
+        if path not in known:
+            known.add(path)
+            found.databases.append(
+                FoundDatabase(
+                    path=path,
+                    name=path.name,
+                    bytes=main.size + _size(f"{path}-wal"),
+                    source=DatabaseSource(path=path),
+                    entry=msgspec.structs.replace(main, section=Section.DATABASES, link_group=0),
                 )
+            )
 
 
 def entry_of(section: Section, path: Path) -> FileEntry:

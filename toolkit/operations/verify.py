@@ -27,6 +27,7 @@ from toolkit.operations.targets import profile_names
 from toolkit.profile.model import Profile
 from toolkit.sqlite.check import Level, check
 from toolkit.vault import layout, sidecar, store
+from toolkit.vault.rebuild import measure
 
 SMOKE_TIMEOUT = 300.0
 """Seconds that one smoke test may take."""
@@ -48,12 +49,13 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one backup."""
+    """What was found of one backup; `skipped` when it could not be looked at, which says nothing against it."""
 
     id: str
     profile: str
     evidence: str
     ok: bool
+    skipped: bool = False
     errors: tuple[str, ...] = ()
     files: int = 0
     bytes: int = 0
@@ -141,8 +143,13 @@ def run(session: Session, request: VerifyRequest, job: Job) -> VerifyJobReport:
         except (CancelledError, MemoryError):
             raise
         except LifeboatError as error:
-            if error.code == "no-space" or (len(request.backups) == 1 and error.code == "passphrase"):
+            skipped = error.code in _OUR_FAULT and not _was_altered(backup)
+            if error.code == "no-space" or (skipped and len(request.backups) == 1):
                 raise
+            if skipped:
+                report.backups.append(_skip(backup.manifest, error, report))
+                endings.append(Ending.INCOMPLETE)
+                continue
             row = VerifyRow(
                 id=backup.manifest.id,
                 profile=backup.manifest.profile,
@@ -155,6 +162,30 @@ def run(session: Session, request: VerifyRequest, job: Job) -> VerifyJobReport:
         endings.append(Ending.DONE if row.ok else Ending.DAMAGE)
     report.ending = worst(*endings)
     return report
+
+
+_OUR_FAULT = ("passphrase", "config", "exposed-secret", "forbidden")
+"""Codes of what keeps us from looking: no reason to call a backup damaged, least of all in its manifest."""
+
+
+def _was_altered(backup: StoredBackup) -> bool:
+    """Say whether the bytes of an archive that does not open are others than were written."""
+    try:
+        return measure(backup.manifest.id, backup.volumes) != backup.manifest.archives[0]
+    except LifeboatError:
+        return False
+
+
+def _skip(manifest: Manifest, error: LifeboatError, report: Report) -> VerifyRow:
+    report.warn(error.code, f"not verified: {error.message}", subject=manifest.id, hint=error.hint)
+    return VerifyRow(
+        id=manifest.id,
+        profile=manifest.profile,
+        evidence=manifest.evidence.level,
+        ok=False,
+        skipped=True,
+        errors=(error.message,),
+    )
 
 
 def _prove(session: Session, backup: StoredBackup, request: VerifyRequest, job: Job) -> VerifyRow:
@@ -312,9 +343,10 @@ def named(session: Session, words: Sequence[str]) -> tuple[StoredBackup, ...]:
 
 
 class Everything(msgspec.Struct, frozen=True):
-    """All backups to verify in their order, and the manifests that cannot be read, with the reason."""
+    """All backups to verify in their order, those that cannot be looked at, and the manifests that cannot be read."""
 
     backups: tuple[StoredBackup, ...]
+    closed: tuple[tuple[Manifest, LifeboatError], ...]
     unreadable: tuple[tuple[Path, str], ...]
 
 
@@ -327,17 +359,23 @@ def oldest_first(session: Session, profile: str | None = None) -> Everything:
     if profile is not None:
         profile_names(session, [profile])
     manifests: list[tuple[datetime, str, StoredBackup]] = []
+    closed: list[tuple[Manifest, LifeboatError]] = []
     unreadable: list[tuple[Path, str]] = []
     for path in layout.manifests(vault, profile):
         try:
             manifest = sidecar.read(path)
-            if manifest.tombstone is None and manifest.status in (Status.COMPLETED, Status.UPLOADING):
-                when = manifest.evidence.when or datetime.min.replace(tzinfo=UTC)
-                manifests.append((when, manifest.id, stored(session, vault, manifest)))
         except LifeboatError as error:
             unreadable.append((path, error.message))
+            continue
+        if manifest.tombstone is not None or manifest.status not in (Status.COMPLETED, Status.UPLOADING):
+            continue
+        when = manifest.evidence.when or datetime.min.replace(tzinfo=UTC)
+        try:
+            manifests.append((when, manifest.id, stored(session, vault, manifest)))
+        except LifeboatError as error:
+            closed.append((manifest, error))
     ordered = sorted(manifests, key=lambda one: one[:2])
-    return Everything(tuple(one[2] for one in ordered), tuple(unreadable))
+    return Everything(tuple(one[2] for one in ordered), tuple(closed), tuple(unreadable))
 
 
 def run_all(session: Session, profile: str | None, request: VerifyRequest, job: Job) -> VerifyJobReport:
@@ -347,6 +385,9 @@ def run_all(session: Session, profile: str | None, request: VerifyRequest, job: 
     """
     found = oldest_first(session, profile)
     report = run(session, msgspec.structs.replace(request, backups=found.backups), job)
+    for manifest, error in found.closed:
+        report.backups.append(_skip(manifest, error, report))
+        report.ending = worst(report.ending, Ending.INCOMPLETE)
     for path, reason in found.unreadable:
         parsed = layout.parse_name(path.name)
         owner = parsed[0].profile if parsed is not None else ""

@@ -96,6 +96,8 @@ class Secret:
 
 
 def _read_private(path: Path) -> bytes:
+    if not os.path.lexists(path):
+        raise ConfigError("the file of a secret is missing", subject=path, hint="make it, or name another one")
     with translated(path), open(path, "rb") as file:
         require_private(file, path)
         return file.read(_LIMIT + 1)

@@ -21,7 +21,9 @@ def outcome_of(error: LifeboatError) -> Outcome:
 
 
 def show_error(error: LifeboatError, settings: Settings, code: ExitCode) -> None:
-    """Print what happened, to what, and what to do next."""
+    """Print what happened, to what, and what to do next; with `--events` as an event, when no job has said it."""
+    if settings.events and error.job is None:
+        _show_event(error)
     if settings.json:
         print_document(
             {"changed": error.changed, "warnings": []},
@@ -39,6 +41,17 @@ def show_error(error: LifeboatError, settings: Settings, code: ExitCode) -> None
         click.echo(f"  to: {display(error.subject)}", err=True)
     if error.hint:
         click.echo(f"  try: {display(error.hint)}", err=True)
+
+
+def _show_event(error: LifeboatError) -> None:
+    import sys
+    from datetime import UTC, datetime
+
+    from toolkit.events import Level, Logged, encode
+
+    params = {"subject": error.subject, "hint": error.hint}
+    event = Logged(ts=datetime.now(UTC), level=Level.ERROR, msg=error.message, code=error.code, params=dict(params))
+    sys.stderr.write(encode(event).decode())
 
 
 def _lines(text: str) -> str:
