@@ -17,9 +17,11 @@ import pytest
 from tests.architecture.sources import ROOT, Module, modules
 
 OWNERS: dict[str, tuple[str, ...]] = {
+    "apprise": ("toolkit.notify",),
     "backports": ("toolkit.archive", "toolkit.vault"),
     "click": ("toolkit.cli",),
     "compression": ("toolkit.archive",),  # Python 3.14 has what backports.zstd brings
+    "cronsim": ("toolkit.schedule",),
     "msgspec": ("toolkit", "tui"),
     "py7zr": ("toolkit.archive",),
     "sqlite_utils": ("toolkit.vault",),

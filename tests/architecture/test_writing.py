@@ -26,6 +26,7 @@ PRIVATE = {
     "toolkit/jobs/attach.py": "removes journals that were renamed away",
     "toolkit/jobs/lock.py": "the holder's name in a lock file, which means nothing after a stop",
     "toolkit/jobs/spawn.py": "output of a detached job",
+    "toolkit/notify/logfile.py": "appends lines of a log, of which nothing depends",
     "toolkit/operations/copies.py": "copies on their way into an archive",
     "toolkit/operations/extract.py": "a staged file that is not what it should be",
     "toolkit/operations/importing.py": "what it unpacks, in its working folder",

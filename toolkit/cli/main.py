@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stats": ("stats", "Totals, sizes, success rate and growth."),
     "import": ("importing", "Take in an archive that was made elsewhere."),
     "copy": ("copy", "Copy a backup with its manifest to a folder."),
+    "schedule": ("schedule", "What runs by itself: show, set, install, remove, run."),
     "jobs": ("jobs", "What runs and what ran: list, show, attach, cancel, recover."),
     "catalog": ("catalog", "Rebuild the index of backups."),
     "config": ("config", "Write, show, check and describe the configuration."),

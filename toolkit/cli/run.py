@@ -16,7 +16,7 @@ from toolkit.errors import LifeboatError
 from toolkit.events import Outcome
 from toolkit.jobs.context import Job, json_lines
 from toolkit.jobs.signals import handled_signals
-from toolkit.operations.report import Report
+from toolkit.operations.report import Notice, Report
 from toolkit.operations.session import Session, open_session
 
 AnyReport = TypeVar("AnyReport", bound=Report)
@@ -74,6 +74,8 @@ def work(
 
     With `--detach` the same command is started again in a session of its own, and this one ends at once.
     """
+    from toolkit.operations.audit import log_sink
+
     given = settings()
     opened = session or session_of(given)
     if given.detach:
@@ -84,7 +86,7 @@ def work(
         targets=tuple(targets),
         plan=plan,
         cli=command_line(),
-        sinks=_sinks(given),
+        sinks=[*_sinks(given), log_sink(opened)],
         exit_for=exit_of,
     )
     report = _run(job, opened, body)
@@ -107,6 +109,7 @@ def _run(job: Job, session: Session, body: Callable[[Session, Job], AnyReport]) 
     report: AnyReport | None = None
     try:
         with handled_signals(job.note_signal), job:
+            _tell_of_start(session, job)
             report = body(session, job)
             report.warnings[:0] = session.said
             for warning in report.warnings[:1000]:
@@ -115,10 +118,33 @@ def _run(job: Job, session: Session, body: Callable[[Session, Job], AnyReport]) 
             job.finish(report.outcome, exit=code, summary="; ".join(report.notes))
     except LifeboatError as error:
         audit(session, job, changed=error.changed, error=error)
+        _tell_of_end(session, job, None, error)
         error.job = job.id
         raise
     audit(session, job, changed=report.changed)
+    report.warnings += _tell_of_end(session, job, report, None)
     return report
+
+
+def _tells(session: Session) -> bool:
+    """Say whether anybody is to be told: what tells them is imported then only."""
+    config = session.config
+    return bool(config.notify or config.healthcheck or config.metrics)
+
+
+def _tell_of_start(session: Session, job: Job) -> None:
+    if _tells(session):
+        from toolkit.operations import announce
+
+        announce.began(session, job)
+
+
+def _tell_of_end(session: Session, job: Job, report: Report | None, error: LifeboatError | None) -> list[Notice]:
+    if not _tells(session):
+        return []
+    from toolkit.operations import announce
+
+    return announce.ended(session, job, report, error)
 
 
 def command_line() -> str:

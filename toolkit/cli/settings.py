@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,15 +43,22 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     return store
 
 
-def _lock_wait(context: click.Context, _parameter: click.Parameter, value: timedelta | None) -> None:
-    if value is not None:
-        context.ensure_object(Settings).lock_wait = value.total_seconds()
-
-
 def _no_color(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
     if value:
         context.ensure_object(Settings).color = False
         context.color = False
+
+
+def _lock_wait(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = DURATION.convert(value, parameter, context).total_seconds()
+    if not 0 <= seconds < float("inf"):
+        raise click.BadParameter("it cannot be negative", context, parameter)
+    context.ensure_object(Settings).lock_wait = seconds
 
 
 def global_options() -> list[click.Option]:
@@ -85,11 +91,10 @@ def global_options() -> list[click.Option]:
         ),
         click.Option(
             ["--lock-wait"],
-            type=DURATION,
             metavar="TIME",
             expose_value=False,
             callback=_lock_wait,
-            help="Wait this long for another run, such as 10m.",
+            help="Wait this long for another run: 90 (seconds), 10m, 1h.",
         ),
         click.Option(
             ["--detach"], is_flag=True, expose_value=False, callback=_store("detach"), help="Run on after I log out."

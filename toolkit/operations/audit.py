@@ -1,10 +1,14 @@
-"""The audit line of an operation: who did what, from where, and how it ended (promise 11)."""
+"""The audit line of an operation (who did what, from where, and how it ended: promise 11), and the log of jobs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from toolkit.errors import LifeboatError
+from toolkit.events import Event
 from toolkit.jobs.context import Job
 from toolkit.notify.audit import AuditRecord, record_operation
+from toolkit.notify.logfile import FILE_NAME, log_lines
 from toolkit.operations.session import Session
 
 
@@ -27,3 +31,8 @@ def audit(session: Session, job: Job, *, changed: bool, error: LifeboatError | N
         error=error.code if error is not None else "",
     )
     return record_operation(session.log, record, mask=job.mask)
+
+
+def log_sink(session: Session) -> Callable[[Event], None]:
+    """Return what writes the events of a job to the log; where that cannot be opened, nothing is written."""
+    return log_lines(session.config.log_file or session.log / FILE_NAME)[0]

@@ -24,7 +24,7 @@ from toolkit.wording import duration_text
 
 JOBS_LOOKED_AT = 100
 _WORST_FIRST = ("bad", "warn", "unknown", "ok")
-_DONE = (Status.COMPLETED, Status.UPLOADING)
+DONE = (Status.COMPLETED, Status.UPLOADING)
 
 
 class GoodCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ def run(session: Session, profile: str | None = None, *, max_age: timedelta | No
     It ends with damage when a target is bad, or older than its profile's `alarms.max_age` or `max_age` promise.
     Works without configuration and vault. Raises `ProfileNotFoundError`.
     """
-    manifests, exists = _manifests(session)
+    manifests, exists = manifests_of(session)
     chosen = _profiles(session, profile, manifests)
     report = StatusReport(vault=_vault(session, manifests, exists=exists))
     for one in chosen:
@@ -124,7 +124,7 @@ def run(session: Session, profile: str | None = None, *, max_age: timedelta | No
     return report
 
 
-def _manifests(session: Session) -> tuple[list[Manifest], bool]:
+def manifests_of(session: Session) -> tuple[list[Manifest], bool]:
     """Return what is in the vault and not deleted, newest first, and whether there is a vault."""
     try:
         found = sidecar.load_all(session.existing_vault)
@@ -197,7 +197,7 @@ def _state(session: Session, profile: Profile, own: Sequence[Manifest]) -> Profi
     return ProfileState(
         profile=profile.name,
         configured=session.known_profile(profile.name) is not None,
-        succeeded=sum(one.status in _DONE for one in regular),
+        succeeded=sum(one.status in DONE for one in regular),
         failed=sum(one.status is Status.FAILED for one in regular),
         last_status=last.status.value if last is not None else "",
         last_at=last.started if last is not None else None,
@@ -206,7 +206,7 @@ def _state(session: Session, profile: Profile, own: Sequence[Manifest]) -> Profi
 
 
 def _vault(session: Session, manifests: Sequence[Manifest], *, exists: bool) -> VaultState:
-    done = [one for one in manifests if one.status in _DONE]
+    done = [one for one in manifests if one.status in DONE]
     free = total = None
     place = next((folder for folder in (session.vault_path, *session.vault_path.parents) if folder.is_dir()), Path("/"))
     try:

@@ -26,15 +26,23 @@ from toolkit.cli.settings import Command, settings
 @click.option(
     "--max-age", type=DURATION, help="Fail when anything has no good backup of at most this age, such as 26h."
 )
-def status_command(profile: str | None = None, max_age: timedelta | None = None) -> None:
+@click.option("--tell", is_flag=True, help="Tell whom `notify` names when it fails, and when that is over.")
+def status_command(profile: str | None = None, max_age: timedelta | None = None, *, tell: bool = False) -> None:
     """Show the health of a PROFILE, or of all, at a glance: worst first.
 
     STATE is `bad` (no good backup, or the newest is damaged), `warn`, `unknown` (never backed up) or `ok`.
-    Nothing is written. It fails when something is bad, or older than promised.
+    Nothing is written. It fails when something is bad, or older than promised; with -q it is silent otherwise.
     """
     from toolkit.cli.render.status import status_text
     from toolkit.operations import status
+    from toolkit.operations.report import Ending
 
-    session = session_of(settings())
+    given = settings()
+    session = session_of(given)
     report = status.run(session, profile, max_age=max_age)
-    answer(report, lambda report: status_text(report, session.now()))
+    if tell:
+        from toolkit.operations.announce import of_status
+
+        report.warnings += of_status(session, report, profile)
+    well = given.quiet and report.ending is Ending.DONE
+    answer(report, lambda report: [] if well else status_text(report, session.now()))

@@ -1,0 +1,99 @@
+"""How a job ended reaches whom the configuration names, through the command line; what fails there changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.makers.commands import application, lifeboat
+from tests.makers.databases import flipped_page
+from tests.notify.test_messages import Server, server
+
+__all__ = ["server"]
+
+
+@pytest.fixture
+def config(tmp_path: Path, server: Server) -> Path:
+    application(tmp_path / "shop")
+    path = tmp_path / "config.yaml"
+    path.write_text(f"""
+vault: {tmp_path}/vault
+profiles: {{shop: {{files: [{tmp_path}/shop], alarms: {{max_age: 26h}}}}}}
+notify: [{{url: "json://127.0.0.1:{server.port}/hook", on: [failure, warning, recovery]}}]
+healthcheck: {{url: "http://127.0.0.1:{server.port}/uuid"}}
+metrics: {{textfile: {tmp_path}/lifeboat.prom}}
+""")
+    path.chmod(0o600)
+    return path
+
+
+def told(server: Server) -> list[str]:
+    """Return titles of messages and paths of pings, in order, and forget them."""
+    found = [json.loads(body)["title"] if path == "/hook" else path for path, body in server.got]
+    server.got.clear()
+    return found
+
+
+def test_failure_and_recovery_are_told_and_success_only_pinged(config: Path, server: Server, tmp_path: Path) -> None:
+    assert lifeboat("-c", config, "backup", "shop").code == 0
+    assert told(server) == ["/uuid/start", "/uuid"]
+    damaged = flipped_page(tmp_path / "shop" / "broken.db")
+    assert lifeboat("-c", config, "backup", "shop").code == 4
+    start, message, fail = told(server)
+    assert (start, fail) == ("/uuid/start", "/uuid/fail")
+    assert message.endswith("backup shop FAILED")
+    damaged.unlink()
+    assert lifeboat("-c", config, "backup", "shop").code == 0
+    assert [one.split(": ")[-1] for one in told(server)] == ["/uuid/start", "backup shop succeeded", "/uuid"]
+    assert lifeboat("-c", config, "backup", "shop").code == 0
+    assert told(server) == ["/uuid/start", "/uuid"]
+
+
+def test_an_error_that_ends_the_command_is_told(config: Path, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "shop").rename(tmp_path / "gone")
+    assert lifeboat("-c", config, "backup", "shop").code == 10
+    bodies = [json.loads(body)["message"] for path, body in server.got if path == "/hook"]
+    assert len(bodies) == 1
+    assert "exit code 10" in bodies[0]
+    assert str(tmp_path / "shop") in bodies[0]
+    assert "lifeboat jobs show" in bodies[0]
+
+
+def test_what_cannot_be_told_is_a_warning_and_changes_no_exit_code(config: Path, server: Server) -> None:
+    server.answer = 500
+    ended = lifeboat("-c", config, "backup", "shop", "--json")
+    assert ended.code == 0
+    assert [warning["code"] for warning in ended.document["warnings"]] == ["not-pinged"]
+    server.http.shutdown()
+    server.http.server_close()
+    assert lifeboat("-c", config, "backup", "shop").code == 0
+
+
+def test_figures_follow_each_backup(config: Path, tmp_path: Path) -> None:
+    lifeboat("-c", config, "backup", "shop")
+    lifeboat("-c", config, "verify", "shop@latest", "--rehearse")
+    text = (tmp_path / "lifeboat.prom").read_text()
+    assert 'lifeboat_last_run_success{profile="shop"} 1\n' in text
+    assert 'lifeboat_last_success_evidence{profile="shop"} 3\n' in text
+    assert 'lifeboat_last_success_timestamp_seconds{profile="shop"} ' in text
+    assert 'lifeboat_last_rehearsal_timestamp_seconds{profile="shop"} ' in text
+    assert f'lifeboat_target_state{{profile="shop",kind="files",target="files:{tmp_path}/shop"}} 0\n' in text
+
+
+def test_silence_is_told_once_and_so_is_its_end(config: Path, server: Server) -> None:
+    look = ("-c", config, "status", "shop", "--max-age", "26h", "--tell", "-q")
+    assert [lifeboat(*look).code for _ in range(3)] == [4, 4, 4]
+    assert [one.split(": ")[-1] for one in told(server)] == ["freshness of shop FAILED"]
+    lifeboat("-c", config, "backup", "shop")
+    told(server)
+    assert [lifeboat(*look).code for _ in range(2)] == [0, 0]
+    assert [one.split(": ")[-1] for one in told(server)] == ["freshness of shop succeeded"]
+
+
+def test_the_log_has_what_jobs_said(config: Path, machine: Path) -> None:
+    lifeboat("-c", config, "backup", "shop")
+    lines = [json.loads(line) for line in (machine / "var/log/lifeboat/lifeboat.log").read_text().splitlines()]
+    assert (lines[0]["type"], lines[-1]["type"], lines[-1]["exit"]) == ("job.created", "job.finished", 0)
+    assert not [line for line in lines if line["type"] in ("progress", "beat")]

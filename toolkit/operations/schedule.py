@@ -1,0 +1,269 @@
+"""`schedule`: what runs when, put into cron or systemd and taken out again, and started where it was missed."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from toolkit.errors import LifeboatError, UsageError
+from toolkit.jobs.state import JobStatus, job_directories, job_status
+from toolkit.operations.report import Report
+from toolkit.operations.session import Session
+from toolkit.profile import locations
+from toolkit.profile.model import DirectoryDestination
+from toolkit.schedule import commands, cron, systemd
+from toolkit.schedule.entries import Entry, entries
+from toolkit.schedule.times import last_run, local_zone, runs_after
+
+Kind = Literal["cron", "systemd", "none"]
+
+NEXT = 5
+"""How many of the next runs are shown."""
+
+PATIENCE = timedelta(minutes=5)
+"""How long cron or systemd has to start a run before it counts as missed."""
+
+JOBS_LOOKED_AT = 500
+
+
+class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry: `when` in words, its command line, the next runs, when it was started last and how that ended."""
+
+    name: str
+    profile: str
+    when: str
+    command: str
+    default: bool
+    next: tuple[datetime, ...]
+    last: datetime | None = None
+    last_state: str = ""
+    missed: bool = False
+
+
+class ScheduleReport(Report, kw_only=True):
+    """What `schedule` answers. `installed` is cron, systemd or none; `current` whether it is as configured."""
+
+    installed: Kind = "none"
+    current: bool = True
+    place: str = ""
+    zone: str = ""
+    entries: list[EntryRow] = msgspec.field(default_factory=list)
+    started: list[str] = msgspec.field(default_factory=list)
+    failed: list[str] = msgspec.field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """Where entries are installed for this user: root has /etc/cron.d and the system's units, others their own.
+
+    `program` are the words that start Lifeboat as it was started now.
+    """
+
+    program: tuple[str, ...]
+    cron_file: Path | None
+    manager: systemd.Manager
+    run: cron.Run = commands.run
+
+    @property
+    def caller(self) -> cron.Caller:
+        """How cron starts the entries."""
+        return cron.Caller(self.program, "root" if self.cron_file is not None else "")
+
+    def in_cron(self) -> str | None:
+        """Return what cron has of us, None when nothing."""
+        if self.cron_file is not None:
+            return self.cron_file.read_text() if self.cron_file.exists() else None
+        try:
+            table = self.run(("crontab", "-l"), "")
+        except LifeboatError:  # no cron here, so nothing of ours in it
+            return None
+        return table if cron.BEGIN in table.splitlines() else None
+
+    def installed_since(self) -> datetime | None:
+        """Return when cron got its file, None where that is not known."""
+        if self.cron_file is None or not self.cron_file.exists():
+            return None
+        return datetime.fromtimestamp(self.cron_file.stat().st_mtime, UTC)
+
+    def wanted_in_cron(self, found: Sequence[Entry]) -> str:
+        """Return what cron should have."""
+        if self.cron_file is not None:
+            return cron.file_text(found, self.caller)
+        return cron.with_block(self.run(("crontab", "-l"), ""), cron.lines(found, self.caller))
+
+
+def scheduler(
+    session: Session,
+    program: Sequence[str],
+    *,
+    config: Path | None = None,
+    cron_file: Path | None = None,
+    units: Path | None = None,
+) -> Scheduler:
+    """Return the scheduler of the user who runs this; `program` gets `--config` where that was not the default.
+
+    `cron_file` and `units` are other places than the system's, for an image that is being built.
+    """
+    words = (*program, *(("--config", os.path.abspath(config)) if config is not None else ()))
+    writable = tuple(str(folder) for folder in folders(session))
+    if session.uid == 0:
+        manager = systemd.Manager(units or systemd.SYSTEM, commands.run, writable=writable)
+        return Scheduler(words, cron_file or cron.FILE, manager)
+    home = locations.config_directory(session.environ, session.uid).parent
+    manager = systemd.Manager(units or systemd.user_folder(home), commands.run, user=True)
+    return Scheduler(words, cron_file, manager)
+
+
+def show(session: Session, where: Scheduler) -> ScheduleReport:
+    """Return every entry with its next runs, when it ran last, and whether what is installed is as configured."""
+    found = entries(session.config)
+    zone = local_zone(session.environ)
+    report = ScheduleReport(zone=_zone_name(session, zone))
+    _installed(report, found, where)
+    started = started_last(session, found)
+    now = session.now()
+    report.entries = [_row(entry, started.get(entry.name), now, zone) for entry in found]
+    if not found:
+        report.notes.append("nothing is scheduled: there is no profile; `lifeboat config init FOLDER` writes one")
+    elif report.installed == "none":
+        report.notes.append("nothing runs by itself yet: `lifeboat schedule install` puts it into cron or systemd")
+    elif not report.current:
+        report.warn(
+            "schedule-outdated",
+            "what is installed is not what is configured",
+            subject=report.place,
+            hint="lifeboat schedule install",
+        )
+    return report
+
+
+def _zone_name(session: Session, zone: tzinfo) -> str:
+    return session.now().astimezone(zone).tzname() or "UTC"
+
+
+def _installed(report: ScheduleReport, found: Sequence[Entry], where: Scheduler) -> None:
+    table = where.in_cron()
+    if table is not None:
+        report.installed, report.current = "cron", table == where.wanted_in_cron(found)
+        report.place = str(where.cron_file or "crontab")
+        return
+    there = systemd.installed(where.manager)
+    if there:
+        wanted = systemd.units(found, where.program, where.manager)
+        report.installed, report.place = "systemd", str(where.manager.folder)
+        timers = {name for name in wanted if name.endswith(".timer")}
+        try:
+            report.current = there == wanted and timers <= systemd.running(where.manager)
+        except LifeboatError as error:
+            report.current = False
+            report.warn(error.code, error.message, subject=error.subject, hint=error.hint)
+
+
+def _row(entry: Entry, last: JobStatus | None, now: datetime, zone: tzinfo) -> EntryRow:
+    return EntryRow(
+        name=entry.name,
+        profile=entry.profile,
+        when=str(entry.when),
+        command=entry.command,
+        default=entry.default,
+        next=tuple(itertools.islice(runs_after(entry.when, now, zone), NEXT)),
+        last=last.spec.created if last is not None else None,
+        last_state=last.state.value if last is not None else "",
+        missed=not entry.is_check and last is not None and _is_missed(entry, last.spec.created, now, zone),
+    )
+
+
+def _is_missed(entry: Entry, last: datetime, now: datetime, zone: tzinfo) -> bool:
+    """Say whether a run was due since `last`, long enough ago for cron to have started it."""
+    return last < last_run(entry.when, now - PATIENCE, zone) - timedelta(minutes=1)
+
+
+def started_last(session: Session, found: Sequence[Entry]) -> dict[str, JobStatus]:
+    """Return the newest job of each entry, by its command line: whoever started it."""
+    wanted: dict[tuple[str, ...], str] = {entry.arguments: entry.name for entry in found if not entry.is_check}
+    newest: dict[str, JobStatus] = {}
+    for directory in job_directories(session.state / "jobs")[:JOBS_LOOKED_AT]:
+        if len(newest) == len(wanted):
+            break
+        try:
+            status = job_status(directory, brief=True)
+        except LifeboatError:
+            continue
+        name = _entry_of(status.spec.cli, wanted)
+        if name is not None:
+            newest.setdefault(name, status)
+    return newest
+
+
+def _entry_of(command: str, wanted: Mapping[tuple[str, ...], str]) -> str | None:
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError:
+        return None
+    return next((name for arguments, name in wanted.items() if words[-len(arguments) :] == arguments), None)
+
+
+def choose(where: Scheduler, wanted: str) -> Kind:
+    """Return the kind that `auto` means here: systemd where it runs, else cron."""
+    if wanted in ("cron", "systemd"):
+        return "cron" if wanted == "cron" else "systemd"
+    return "systemd" if Path("/run/systemd/system").is_dir() and not where.manager.user else "cron"
+
+
+def install(session: Session, where: Scheduler, kind: Kind) -> ScheduleReport:
+    """Put every entry into cron or systemd, and take what was there of the other kind out.
+
+    The same again changes nothing. Raises `UsageError` when there is nothing to schedule, `RefusedError` for a
+    unit that is not ours, `ServiceError`, `StorageError`.
+    """
+    found = entries(session.config)
+    if not found:
+        raise UsageError("there is no profile, so nothing to schedule", hint="lifeboat config init FOLDER")
+    if kind == "systemd":
+        changed = systemd.install(found, where.program, where.manager)
+        changed |= _remove_cron(where)
+    else:
+        if where.cron_file is not None:
+            changed = cron.install_file(found, where.caller, where.cron_file)
+        else:
+            changed = cron.install_block(found, where.caller, where.run)
+        changed |= systemd.remove(where.manager)
+    report = show(session, where)
+    report.changed = changed
+    return report
+
+
+def remove(session: Session, where: Scheduler) -> ScheduleReport:
+    """Take every entry out of cron and systemd. Raises `ServiceError`, `StorageError`."""
+    changed = _remove_cron(where)
+    changed |= systemd.remove(where.manager)
+    report = show(session, where)
+    report.changed = changed
+    return report
+
+
+def _remove_cron(where: Scheduler) -> bool:
+    if where.in_cron() is None:
+        return False
+    if where.cron_file is not None:
+        return cron.remove_file(where.cron_file)
+    return cron.install_block((), where.caller, where.run)
+
+
+def folders(session: Session) -> tuple[Path, ...]:
+    """Return the folders that an entry may have to write to, for a unit that sees the rest read-only."""
+    config = session.config
+    found = [session.vault_path, session.state, session.log, locations.lock_directory(session.environ, session.uid)]
+    found += [locations.cache_directory(session.environ, session.uid)]
+    found += [one.path for one in config.destinations if isinstance(one, DirectoryDestination)]
+    found += [database.path.parent for profile in config.profiles for database in profile.databases]
+    found += [config.metrics.textfile.parent] if config.metrics is not None else []
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,34 @@
+"""Running crontab and systemctl: one place where their failures become ours."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from toolkit.errors import ServiceError
+
+TIMEOUT = 60.0
+_NO_CRONTAB = "no crontab for"
+
+
+def run(command: Sequence[str], text: str) -> str:
+    """Run `command` with `text` as its input and return what it printed; a user without a crontab has an empty one.
+
+    Raises `ServiceError` when it is not there, fails, or takes longer than a minute.
+    """
+    name = command[0]
+    try:
+        done = subprocess.run(
+            list(command), input=text.encode(), capture_output=True, timeout=TIMEOUT, check=False, env=None
+        )
+    except FileNotFoundError as error:
+        raise ServiceError(
+            f"the command {name} is not installed", subject=name, hint="choose the other kind, or install it"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise ServiceError(f"it did not end within {TIMEOUT:.0f} s", subject=" ".join(command)) from error
+    said = done.stderr.decode(errors="replace").strip()
+    if done.returncode and not (list(command) == ["crontab", "-l"] and _NO_CRONTAB in said):
+        last = said.splitlines()[-1] if said else f"exit code {done.returncode}"
+        raise ServiceError(f"it failed: {last}", subject=" ".join(command))
+    return done.stdout.decode(errors="replace")
