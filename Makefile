@@ -12,10 +12,10 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check lint test fmt demo bench docs pyz wheel clean
+.PHONY: help setup packages check lint test fmt demo drive-demo bench bench-repair docs pyz wheel clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make a virtual environment with the pinned versions
 
@@ -46,11 +46,18 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-demo: $(READY) ## Back up, verify, restore and undo a small shop that goes on working
+demo: $(READY) ## Back up, verify, restore, rescue and undo a small shop that goes on working
 	$(BIN)/python examples/demo/demo.py
+
+drive-demo: $(READY) ## Off-site without an account: a Drive on this machine, there and back
+	$(BIN)/python examples/demo/drive.py
 
 bench: $(READY) ## Measure speed and memory against other tools (docs/performance.md)
 	$(BIN)/python bench/bench.py
+
+bench-repair: $(READY) ## Score repair and diagnosis on damaged databases (docs/repair.md)
+	$(BIN)/python bench/repair.py --unseen --count 4 --with-backup --baseline --jobs $(JOBS) --page
+	$(BIN)/python bench/repair.py --speed --page
 
 docs: $(READY) ## Write the generated pages of docs again
 	$(BIN)/python scripts/reference.py

@@ -17,6 +17,7 @@
     │   └── SourceTimeoutError    it took longer than its limit
     ├── DamageError               the data itself is broken
     │   ├── DatabaseDamagedError
+    │   ├── UnrepairableError     nothing at all could be got back from it
     │   └── ArchiveDamagedError   an archive, manifest or file list does not hold what it should
     ├── UnsafeArchiveError        an archive would write outside its target, or is a bomb
     ├── FormatError               an archive, manifest or catalog of an unknown kind or a newer version
@@ -33,6 +34,13 @@
     ├── PassphraseError           wrong or missing passphrase
     ├── ServiceError              a service could not be stopped or started
     ├── DestinationError          an off-site place failed; says whether a retry can help
+    │   ├── DestinationTransientError  the network or the server stumbled; a retry can help
+    │   ├── DestinationFullError  its quota or disk is full
+    │   ├── DestinationDeniedError     this account may not do that there
+    │   ├── SignInNeededError     no credentials, or they are wrong, expired or revoked
+    │   ├── ObjectNotFoundError   no such object there, or its folder is gone
+    │   ├── TransferDamagedError  what arrived is not what was sent
+    │   └── PromiseBrokenError    `destination check` found a promise that is not kept
     └── CancelledError            the user or a signal ended the run
 
 Errors do not know their exit codes: `toolkit.cli.exit_codes` does. Bugs stay ordinary exceptions.
@@ -150,6 +158,12 @@ class DatabaseDamagedError(DamageError):
     """A database fails its checks or cannot be read by SQLite."""
 
     code = "database-damaged"
+
+
+class UnrepairableError(DamageError):
+    """Nothing at all could be got back from a damaged database."""
+
+    code = "unrepairable"
 
 
 class ArchiveDamagedError(DamageError):
@@ -271,6 +285,57 @@ class DestinationError(LifeboatError):
     ) -> None:
         super().__init__(message, subject=subject, hint=hint)
         self.retryable = retryable
+
+
+class DestinationTransientError(DestinationError):
+    """The network or the server stumbled; `retry_after` is what the server asked for, in seconds."""
+
+    code = "destination-transient"
+
+    def __init__(
+        self, message: str, *, subject: Subject = None, hint: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, subject=subject, hint=hint, retryable=True)
+        self.retry_after = retry_after
+
+
+class DestinationFullError(DestinationError):
+    """The destination's quota or disk is full; nothing is left of what was sent."""
+
+    code = "destination-full"
+
+
+class DestinationDeniedError(DestinationError):
+    """This account may not do that there."""
+
+    code = "destination-denied"
+
+
+class SignInNeededError(DestinationError):
+    """There are no credentials, or they are wrong, expired or revoked; only a person can mend that."""
+
+    code = "sign-in-needed"
+
+
+class ObjectNotFoundError(DestinationError):
+    """There is no such object at the destination, or its folder is gone."""
+
+    code = "object-not-found"
+
+
+class TransferDamagedError(DestinationError):
+    """What arrived is not what was sent; nothing is left of it, and a retry can help."""
+
+    code = "transfer-damaged"
+
+    def __init__(self, message: str, *, subject: Subject = None, hint: str | None = None) -> None:
+        super().__init__(message, subject=subject, hint=hint, retryable=True)
+
+
+class PromiseBrokenError(DestinationError):
+    """A destination does not keep one of the promises that `destination check` tries."""
+
+    code = "promise-broken"
 
 
 class CancelledError(LifeboatError):

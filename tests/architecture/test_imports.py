@@ -17,13 +17,23 @@ import pytest
 from tests.architecture.sources import ROOT, Module, modules
 
 OWNERS: dict[str, tuple[str, ...]] = {
+    "Cryptodome": ("toolkit.archive",),
     "apprise": ("toolkit.notify",),
     "backports": ("toolkit.archive", "toolkit.vault"),
+    "asyncssh": ("toolkit.destinations",),
+    "botocore": ("toolkit.destinations",),
     "click": ("toolkit.cli",),
+    "fsspec": ("toolkit.destinations",),
+    "google": ("toolkit.destinations.gdrive",),
+    "google_auth_httplib2": ("toolkit.destinations.gdrive",),
+    "googleapiclient": ("toolkit.destinations.gdrive",),
+    "httplib2": ("toolkit.destinations.gdrive",),
     "compression": ("toolkit.archive",),  # Python 3.14 has what backports.zstd brings
     "cronsim": ("toolkit.schedule",),
     "msgspec": ("toolkit", "tui"),
     "py7zr": ("toolkit.archive",),
+    "s3fs": ("toolkit.destinations",),
+    "sshfs": ("toolkit.destinations",),
     "sqlite_utils": ("toolkit.vault",),
     "yaml": ("toolkit.profile",),
     # the standard library's, where a second user would be a second place that speaks it
@@ -34,6 +44,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
 """The only packages that may import a library. One that is not listed is not used."""
 
 HEAVY = {
+    "aiobotocore", "asyncssh", "botocore",
     "ansible_runner", "apprise", "asyncio", "concurrent.futures.process", "email", "google", "googleapiclient",
     "http.client", "importlib.metadata", "logging.config", "multiprocessing", "py7zr", "pydantic", "requests", "rich",
     "sqlite_utils", "ssl", "tarfile", "textual", "unittest", "urllib.request", "yaml",

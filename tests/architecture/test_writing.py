@@ -10,11 +10,16 @@ import pytest
 from tests.architecture.sources import Module, called, modules
 
 ANNOUNCED = {
+    "toolkit/destinations/fetch.py": "goes on with a part that an earlier run left",
+    "toolkit/destinations/local.py": "on disks that know no modes, and goes on with a part",
     "toolkit/jobs/journal.py": "appends, with a lock that must stay open",
     "toolkit/notify/audit.py": "appends",
     "toolkit/operations/copy.py": "takes away the folder that it made",
+    "toolkit/operations/remote.py": "the same",
     "toolkit/operations/safety.py": "removes, of the user's files, what a restore had brought",
+    "toolkit/operations/undo_aside.py": "removes the folder that its files were kept in",
     "toolkit/sqlite/swap.py": "links and a barrier instead of plain renames",
+    "toolkit/vault/queue.py": "takes away the folder that it made",
     "toolkit/tree/across.py": "works on folders that are held open, so that no link can lead it away",
     "toolkit/tree/merge.py": "the same",
     "toolkit/tree/place.py": "the same; what it stages is made durable as a whole",
@@ -23,6 +28,7 @@ ANNOUNCED = {
 """Modules that write by themselves and say so to `durable.on_step` before each step, with the reason."""
 
 PRIVATE = {
+    "toolkit/destinations/conformance.py": "files of one check, in its scratch folder",
     "toolkit/jobs/attach.py": "removes journals that were renamed away",
     "toolkit/jobs/lock.py": "the holder's name in a lock file, which means nothing after a stop",
     "toolkit/jobs/spawn.py": "output of a detached job",
@@ -34,11 +40,19 @@ PRIVATE = {
     "toolkit/sources/git.py": "what git left of a bundle that failed",
     "toolkit/sqlite/blocks.py": "copies under names that only this run knows",
     "toolkit/sqlite/check.py": "a copy that is checked and removed",
+    "toolkit/sqlite/envelope.py": "a private copy that is mended",
     "toolkit/sqlite/export.py": "what it wrote before it was stopped",
+    "toolkit/sqlite/fulltext.py": "a copy of an index that is checked and removed",
     "toolkit/sqlite/header.py": "a staged database before it takes its name",
     "toolkit/sqlite/hotcopy.py": "its own copy, when the run fails",
     "toolkit/sqlite/live.py": "the worker's working folder",
     "toolkit/sqlite/raw.py": "its own copies, before they are made again",
+    "toolkit/sqlite/salvage/engine.py": "candidates, of which the best takes the name of the output",
+    "toolkit/sqlite/salvage/finish.py": "what VACUUM left when it failed",
+    "toolkit/sqlite/salvage/freeing.py": "a private copy that is mended",
+    "toolkit/sqlite/salvage/image.py": "the same",
+    "toolkit/sqlite/salvage/settle.py": "the same",
+    "toolkit/sqlite/salvage/shift.py": "the same",
     "toolkit/sqlite/session.py": "the worker's working folder",
     "toolkit/sqlite/worker.py": "its own copy",
     "toolkit/tree/folders.py": "removes staging folders that are done",
