@@ -1,0 +1,99 @@
+"""Where a database stands: before, in or after the transaction of the -journal beside it.
+
+SQLite asks the first byte of the journal only. The pages tell more: the change counter of page 1 grows with each
+commit in rollback mode (SQLite file format, section 1.3.5), and page 1 is never written before the others may be.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass
+
+from toolkit.sqlite import header as headers
+from toolkit.sqlite.rollback import Journal, image
+
+
+class Standing(enum.StrEnum):
+    """Where the database stands.
+
+    `NONE`: the journal holds no page. `HOT`: cut off, and SQLite rolls it back. `FINISHED`: committed or rolled back.
+    `HALF`: cut off, but SQLite does not see that and takes what is half written for good. `STALE`: SQLite would roll
+    it back over a database that is not the one it was written for. `UNSURE`: the pages do not tell, since in
+    locking_mode=EXCLUSIVE most commits leave page 1 alone.
+    """
+
+    NONE = "none"
+    HOT = "hot"
+    FINISHED = "finished"
+    HALF = "half"
+    STALE = "stale"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The standing, why, and of how many pages the database holds another image than the journal."""
+
+    standing: Standing
+    text: str
+    changed: int = 0
+
+
+def judge(main: int, beside: int, journal: Journal) -> Judgement:
+    """Judge the database that is open as `main` by its `journal`, open as `beside`. Raises `OSError`."""
+    if journal.state == "empty" or not any(journal.sound):
+        return Judgement(Standing.NONE, "the journal holds no page")
+    head = os.pread(main, headers.SIZE, 0)
+    if journal.state == "hot":
+        return _of_hot(beside, journal, head)
+    changed, first = _changed(main, beside, journal)
+    if not changed:
+        return Judgement(Standing.FINISHED, "the database holds the same pages")
+    if first is not None and headers.is_database(head):
+        step = _counter(head) - _counter(first)
+        if step > 0:
+            return Judgement(Standing.FINISHED, f"the database is {step} commits further on", changed)
+        if step == 0 and first[28:100] == head[28:100]:
+            text = f"its transaction never ended, but {changed} of its pages are written already"
+            return Judgement(Standing.HALF, text, changed)
+    return Judgement(Standing.UNSURE, f"{changed} pages differ, and page 1 does not tell why", changed)
+
+
+def _of_hot(beside: int, journal: Journal, head: bytes) -> Judgement:
+    hot = Judgement(Standing.HOT, "a transaction was cut off")
+    if journal.super_journal is not None and not os.path.exists(journal.super_journal):
+        return Judgement(Standing.FINISHED, "its super-journal is gone: all databases of it are committed")
+    if not headers.is_database(head) or len(head) < headers.SIZE:
+        return hot
+    page_size = int.from_bytes(head[16:18], "big")
+    page_size = 65536 if page_size == 1 else page_size
+    if page_size != journal.page_size:
+        text = f"its pages have {journal.page_size} bytes, those of the database {page_size}"
+        return Judgement(Standing.STALE, text)
+    record = journal.originals().get(1)
+    if record is None:
+        return hot
+    first = image(beside, journal, record)
+    step = _counter(head) - _counter(first)
+    if step not in (0, 1):
+        text = f"the change counter of the database is {_counter(head)}, in the journal it is {_counter(first)}"
+        return Judgement(Standing.STALE, text)
+    if head[56:60] != first[56:60]:
+        return Judgement(Standing.STALE, "its texts have another encoding than the database's")
+    return hot
+
+
+def _counter(head: bytes) -> int:
+    return int.from_bytes(head[24:28], "big")
+
+
+def _changed(main: int, beside: int, journal: Journal) -> tuple[int, bytes | None]:
+    """Return how many original pages the database holds otherwise, and the original page 1 where there is one."""
+    changed, first = 0, None
+    for page, record in journal.originals().items():
+        old = image(beside, journal, record)
+        changed += os.pread(main, journal.page_size, (page - 1) * journal.page_size) != old
+        if page == 1:
+            first = old
+    return changed, first
