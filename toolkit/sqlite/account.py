@@ -61,7 +61,8 @@ class Account:
 
     `kept_objects` and `lost_objects` are the tables, indexes, views and triggers of the schema, as `table users`.
     `unplaced` rows could be given to no table; they are in the table `lost_and_found` of the output.
-    `said` are sentences about what was found and done, for the report.
+    `said` are sentences about what was found and done, for the report. `doubts` say what may be missing or half done
+    beyond what the tables tell, such as pages of a journal that are broken.
     """
 
     strategy: Strategy
@@ -72,8 +73,10 @@ class Account:
     unplaced: int = 0
     candidates: tuple[Candidate, ...] = ()
     said: tuple[str, ...] = field(default=())
+    doubts: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
         """Whether every row and object is there."""
-        return not self.lost_objects and not self.unplaced and all(table.whole for table in self.tables.values())
+        apart = self.lost_objects or self.unplaced or self.doubts
+        return not apart and all(table.whole for table in self.tables.values())

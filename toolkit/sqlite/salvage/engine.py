@@ -1,0 +1,284 @@
+"""The repair of one database: what is tried, in which order, and what is said of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from toolkit import durable
+from toolkit.errors import CancelledError, UnrepairableError
+from toolkit.events import Progress, ShouldStop, never_stop, no_progress
+from toolkit.sqlite import blocks, header
+from toolkit.sqlite.account import Account, Candidate, Gap, Strategy, TableAccount
+from toolkit.sqlite.connect import connect
+from toolkit.sqlite.pages.walk import geometry_of
+from toolkit.sqlite.salvage import leftover
+from toolkit.sqlite.salvage.contain import contained, of_all
+from toolkit.sqlite.salvage.finish import Finish
+from toolkit.sqlite.salvage.image import Image
+from toolkit.sqlite.salvage.indexing import Rebuilt, rebuild_virtual
+from toolkit.sqlite.salvage.measure import Measure, measure
+from toolkit.sqlite.salvage.mend import SMALL, Mended, Mender
+from toolkit.sqlite.salvage.settle import Settled, settle
+from toolkit.sqlite.translate import primary_code, translate
+
+
+def repair(
+    source: Path,
+    output: Path,
+    *,
+    scratch: Path,
+    reference: Path | None = None,
+    on_progress: Progress = no_progress,
+    should_stop: ShouldStop = never_stop,
+) -> Account:
+    """Write what can be got back of the database `source` as the new, sound, single file `output`.
+
+    `source` is a private copy with its sidecars beside it, and is not changed. `scratch` is a private folder on the
+    file system of `output`; the caller removes what is left in it. `reference` is a sound database, the newest
+    good backup: for its schema, and to tell tables apart; no row is taken from it. Progress counts pages read.
+
+    Raises `UnrepairableError` when nothing at all can be got back, `SpaceError`, `StorageError`, `CancelledError`;
+    then nothing is left of `output`.
+    """
+    try:
+        return _Repair(source, output, scratch, reference, on_progress, should_stop).run()
+    except sqlite3.Error as error:
+        _discard(output)
+        if primary_code(error) == sqlite3.SQLITE_INTERRUPT:
+            raise CancelledError("cancelled while repairing a database", subject=source) from error
+        ours = translate(error, subject=source)
+        if primary_code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise ours from error
+        raise UnrepairableError(f"SQLite could not write what was found ({error})", subject=source) from error
+    except UnicodeError as error:
+        _discard(output)
+        raise UnrepairableError("its schema holds names that are no text", subject=source) from error
+    except OSError as error:
+        _discard(output)
+        raise durable.translate(error, subject=output) from error
+    except BaseException:
+        _discard(output)
+        raise
+
+
+def _discard(output: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.fspath(output) + suffix)
+
+
+class _Way:
+    """One finished candidate."""
+
+    def __init__(self, settled: Settled, path: Path, mended: Mended | None, found: Measure) -> None:
+        self.settled, self.path, self.mended, self.found = settled, path, mended, found
+        self.strategy: Strategy = settled.strategy
+        self.said = list(settled.said)
+        self.apart = 0
+        self.broken: list[str] = []
+        self.doubts: list[str] = []
+        self.doubtful: list[str] = []
+        self.boxes_lost: dict[str, int] = {}
+        self.lost: list[str] = []
+
+    @property
+    def worth(self) -> tuple[int, int, int]:
+        """What candidates are compared by: rows, then checks that pass, then objects."""
+        return self.found.total - self.apart, -len(self.found.failed), len(self.found.objects)
+
+
+class _Repair:
+    def __init__(
+        self,
+        source: Path,
+        output: Path,
+        scratch: Path,
+        reference: Path | None,
+        on_progress: Progress,
+        should_stop: ShouldStop,
+    ) -> None:
+        self.source, self.output, self.scratch, self.reference = source, output, scratch, reference
+        self.on_progress, self.should_stop = on_progress, should_stop
+
+    def run(self) -> Account:
+        """Try what there is to try, keep the best."""
+        if os.stat(self.source).st_size == 0:
+            raise UnrepairableError("the file is empty", subject=self.source)
+        settling = settle(self.source, self.scratch, self.reference)
+        self.remains, self.alone = settling.remains, len(settling.files) == 1
+        ways: list[_Way] = []
+        failure: Exception | None = None
+        for number, one in enumerate(settling.files):
+            if self.should_stop():
+                raise CancelledError("cancelled while repairing a database", subject=self.source)
+            found = measure(one.path)
+            if one.uncommitted and any(way.found.total for way in ways):
+                if found.sound and not ways[0].settled.doubts:  # a whole journal that breaks a sound database
+                    one.uncommitted = False
+                    one.said.append("the -journal belongs to another database and was left aside")
+                    ways = [_Way(one, one.path, None, found)]
+                continue
+            if found.sound and found.objects:
+                ways.append(_Way(one, one.path, None, found))
+                if number == 0:
+                    break
+                continue
+            try:
+                ways.append(self._mend(one, number))
+            except Exception as error:
+                if of_all(error):
+                    raise
+                failure = error
+        ways = [way for way in ways if way.found.objects]
+        if not ways:
+            raise UnrepairableError(
+                "nothing could be got back" + (f" ({failure})" if failure else ""),
+                subject=self.source,
+                hint="restore the newest good backup",
+            )
+        return self._keep(_best(ways), ways)
+
+    def _mend(self, settled: Settled, number: int) -> _Way:
+        """Mend one file and write it anew; once more, row by row, when SQLite still trips over something."""
+        way = self._mend_once(settled, number, frozenset())
+        if way.broken:
+            if not settled.path.exists():
+                more = self.scratch / "again"
+                more.mkdir()
+                settled = settle(self.source, more, self.reference).files[0]
+            again = self._mend_once(settled, number + 100, frozenset(way.broken))
+            return max(way, again, key=lambda one: one.worth)
+        return way
+
+    def _mend_once(self, settled: Settled, number: int, doubted: frozenset[str]) -> _Way:
+        copy, written = self.scratch / f"mended-{number}.db", self.scratch / f"written-{number}.db"
+        if self.alone and os.stat(settled.path).st_size > SMALL:
+            os.rename(settled.path, copy)  # a copy of a large file takes as long as all the rest
+        else:
+            blocks.copy_file(os.fspath(settled.path), os.fspath(copy))
+        size = os.stat(copy).st_size
+        with open(copy, "rb") as file:
+            head = file.read(100)
+        geometry = geometry_of(head[:28] + bytes(4) + head[32:], size)
+        incremental = any(head[64:68])
+        with Image(copy, geometry) as image:
+            mended = Mender(
+                image,
+                reference=self.reference,
+                thorough=bool(doubted),
+                doubted=doubted,
+                remains=self.remains,
+                on_progress=self.on_progress,
+                should_stop=self.should_stop,
+            ).run()
+            finish = Finish(copy, mended, (2 if incremental else 1) if geometry.auto_vacuum else 0, self.should_stop)
+            try:
+                finish.write(written)
+            finally:
+                finish.close()
+            way = self._written(settled, written, mended, finish, image)
+        os.unlink(copy)
+        return way
+
+    def _written(self, settled: Settled, written: Path, mended: Mended, finish: Finish, image: Image) -> _Way:
+        said = []
+        with contextlib.closing(connect(written, "mode=rw")) as connection:
+            connection.execute("PRAGMA journal_mode=MEMORY")
+            connection.execute("PRAGMA synchronous=OFF")
+            doubts: list[str] = []
+            rebuilt: list[Rebuilt] = []
+            with contained(doubts.append):
+                rebuilt += rebuild_virtual(connection)
+            said += [one.text for one in rebuilt]
+            with contained(doubts.append):
+                leftover.sequences(connection)
+            apart, kept_apart = [*mended.apart, *finish.apart], 0
+            with contained(doubts.append):
+                kept_apart = leftover.keep(connection, image, apart, mended.unplaced)
+        small = image.size <= SMALL
+        checked = finish.vacuumed and not (small or finish.broken or finish.unfilled or rebuilt)
+        way = _Way(settled, written, mended, measure(written, full=small, checked=checked))
+        way.apart, way.broken = kept_apart, finish.broken
+        way.doubtful = [table for table, _ in apart]
+        way.said += said + mended.said
+        marred = [f"the statement of {label} held bytes that are no text" for label in mended.schema.marred]
+        unfilled = [f"table {name} could not be written to the end ({why})" for name, why in finish.unfilled.items()]
+        for name in finish.unfilled:
+            mended.gaps[name] = [(None, None)]
+        way.doubts = [*doubts, *mended.doubts, *marred, *unfilled]
+        way.boxes_lost = {one.table: one.lost for one in rebuilt if one.lost}
+        way.lost = [*mended.schema.lost, *finish.lost]
+        way.strategy = _strategy(settled, mended, said)
+        return way
+
+    def _keep(self, way: _Way, ways: list[_Way]) -> Account:
+        os.rename(way.path, self.output)
+        if way.settled.wal:
+            header.mark_wal(self.output)
+        return Account(
+            strategy=way.strategy,
+            reason=_reason(way, ways),
+            tables=_tables(way),
+            kept_objects=tuple(label for label in way.found.objects if label != f"table {leftover.TABLE}"),
+            lost_objects=tuple(way.lost),
+            unplaced=way.apart,
+            candidates=tuple(
+                Candidate(
+                    other.strategy, other.found.rows, len(other.found.failed), "kept" if other is way else "fewer rows"
+                )
+                for other in ways
+            ),
+            said=tuple(dict.fromkeys(way.said)),
+            doubts=tuple(dict.fromkeys([*way.settled.doubts, *way.doubts])),
+        )
+
+
+def _best(ways: list[_Way]) -> _Way:
+    """Return the likeliest way, unless another holds far more: fewer rows can be rows that were deleted since."""
+    ways = [way for way in ways if not way.settled.uncommitted] or ways
+    richest = max(ways, key=lambda way: way.worth)
+    return next(way for way in ways if way is richest or way.worth[0] * 2 >= richest.worth[0])
+
+
+def _strategy(settled: Settled, mended: Mended, rebuilt: list[str]) -> Strategy:
+    if any(mended.carved.values()):
+        return "carve"
+    if mended.tables or mended.schema.damaged:
+        return "mend"
+    if mended.indexes:
+        return "indexes"
+    if rebuilt:
+        return "virtual"
+    return "header" if settled.strategy == "header" else "vacuum"
+
+
+def _reason(way: _Way, ways: list[_Way]) -> str:
+    if way.mended is None:
+        return "nothing was wrong" if way.strategy == "none" else "; ".join(way.said)
+    tables = ", ".join(way.mended.tables[:5])
+    said = f"the pages of {tables} were damaged" if tables else "no table was damaged"
+    return said + (f"; the best of {len(ways)} ways, with {way.found.total} rows" if len(ways) > 1 else "")
+
+
+def _tables(way: _Way) -> dict[str, TableAccount]:
+    accounts = {}
+    for name, rows in way.found.rows.items():
+        if name == leftover.TABLE:
+            continue
+        if way.mended is None:
+            accounts[name] = TableAccount(read=rows)
+            continue
+        carved = min(way.mended.carved.get(name, 0), rows)
+        named = way.mended.named.get(name)
+        accounts[name] = TableAccount(
+            read=rows - carved,
+            carved=carved,
+            lost=len(named) if named is not None else way.boxes_lost.get(name, 0),
+            doubtful=sum(table == name for table in way.doubtful),
+            gaps=tuple(Gap(after, before) for after, before in way.mended.gaps.get(name, ())),
+            named=named,
+        )
+    return accounts

@@ -1,0 +1,119 @@
+"""Full-text and R-tree indexes that fail their own checks are made anew from what they keep."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from toolkit.sqlite import virtual
+from toolkit.sqlite.connect import quoted
+from toolkit.sqlite.virtual import VirtualTable
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """An index that was made anew, or could not be: a sentence, and how many of its rows are lost (R-tree)."""
+
+    table: str
+    text: str
+    lost: int = 0
+
+
+def rebuild_virtual(connection: sqlite3.Connection) -> Iterator[Rebuilt]:
+    """Rebuild the indexes that fail their checks; yield also what stays broken."""
+    for table in virtual.virtual_tables(connection):
+        if table.module not in (*virtual.FTS, *virtual.RTREE):
+            continue
+        full_text = table.module in virtual.FTS
+        if _sound(connection, table):
+            continue
+        kind = "full-text index" if full_text else "R-tree"
+        lost = 0
+        try:
+            if full_text:
+                _rebuild_text(connection, table)
+            else:
+                lost = _rebuild_boxes(connection, table)
+        except (sqlite3.Error, struct.error) as error:
+            yield Rebuilt(table.name, f"the {kind} {table.name} could not be rebuilt ({error})")
+            continue
+        yield Rebuilt(table.name, f"the {kind} {table.name} was rebuilt from its content", lost)
+
+
+def _sound(connection: sqlite3.Connection, table: VirtualTable) -> bool:
+    check = virtual.check_fts if table.module in virtual.FTS else virtual.check_rtree
+    try:
+        return check(connection, table) is None
+    except sqlite3.Error as error:
+        return "no such module" in str(error) or "no such tokenizer" in str(error)
+
+
+def _rebuild_text(connection: sqlite3.Connection, table: VirtualTable) -> None:
+    """Let the module build its index anew; FTS5 cannot even be opened without its first two records.
+
+    These are the averages (id 1) and an empty structure (id 10), as a new table has them.
+    """
+    name = quoted(table.name)
+    rebuild = f"INSERT INTO {name}({name}) VALUES ('rebuild')"  # noqa: S608
+    try:
+        connection.execute(rebuild)
+    except sqlite3.Error:
+        if table.module != "fts5":
+            raise
+    else:
+        return
+    data, config = quoted(f"{table.name}_data"), quoted(f"{table.name}_config")
+    connection.execute(f"DELETE FROM {data}")  # noqa: S608
+    connection.execute(f"DELETE FROM {quoted(table.name + '_idx')}")  # noqa: S608
+    connection.execute(f"INSERT INTO {data}(id, block) VALUES (1, x''), (10, x'00000000000000')")  # noqa: S608
+    connection.execute(f"INSERT OR IGNORE INTO {config}(k, v) VALUES ('version', 4)")  # noqa: S608
+    connection.execute(rebuild)
+
+
+def _rebuild_boxes(connection: sqlite3.Connection, table: VirtualTable) -> int:
+    """Take the entries out of the leaf nodes into an empty tree (rtree.c: a node is big-endian); count the lost.
+
+    A node has its depth (of the root only) and a count in two bytes each, then cells of 8 bytes for the id and 4 for
+    each coordinate.
+    """
+    node, rowid, parent = (quoted(f"{table.name}_{suffix}") for suffix in ("node", "rowid", "parent"))
+    try:
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({quoted(table.name)})") if not row[6]]
+    except sqlite3.Error:
+        columns = []
+    extra = [row[1] for row in connection.execute(f"PRAGMA table_info({rowid})")][2:]
+    coordinates = len(columns) - 1 - len(extra) if columns else 0
+    if not columns:  # it cannot be opened: its declaration names them all the same
+        (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name=?", (table.name,)).fetchone()
+        names = sql[sql.index("(") + 1 : sql.rindex(")")].split(",")
+        coordinates = sum(not name.strip().startswith("+") for name in names) - 1
+    nodes = {number: data for number, data in connection.execute(f"SELECT nodeno, data FROM {node}") if data}  # noqa: S608
+    leaves = {row[0] for row in connection.execute(f"SELECT nodeno FROM {rowid}")}  # noqa: S608
+    inner = {row[0] for row in connection.execute(f"SELECT parentnode FROM {parent}")}  # noqa: S608
+    aux = {row[0]: row[2:] for row in connection.execute(f"SELECT * FROM {rowid}")}  # noqa: S608
+    layout = struct.Struct(f">q{coordinates}{'i' if table.module == 'rtree_i32' else 'f'}")
+    entries: dict[int, tuple[float, ...]] = {}
+    for number, data in nodes.items():
+        if number in leaves or number not in inner:
+            for at in range(struct.unpack_from(">H", data, 2)[0]):
+                if 4 + (at + 1) * layout.size <= len(data):
+                    key, *values = layout.unpack_from(data, 4 + at * layout.size)
+                    if key in aux or (any(values) and not extra):  # a block of zeros is no box
+                        entries.setdefault(key, tuple(values))
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    size = max(map(len, nodes.values()), default=min(page_size - 64, 4 + layout.size * 51))
+    for shadow in (node, rowid, parent):
+        connection.execute(f"DELETE FROM {shadow}")  # noqa: S608
+    connection.execute(f"INSERT INTO {node} VALUES (1, zeroblob(?))", (size,))  # noqa: S608
+    marks = ",".join("?" * (1 + coordinates + len(extra)))
+    blank = (None,) * len(extra)
+    insert = f"INSERT INTO {quoted(table.name)} VALUES ({marks})"  # noqa: S608
+    lost = len(aux.keys() - entries.keys())
+    for key, box in entries.items():
+        try:
+            connection.execute(insert, (key, *box, *aux.get(key, blank)))
+        except sqlite3.IntegrityError:  # its left side lies behind its right side
+            lost += 1
+    return lost

@@ -1,0 +1,470 @@
+"""The page structure of a damaged copy is mended, so that SQLite reads every row that is still there.
+
+Sound leaves stay where they are; new interior pages are written over them, broken leaves are replaced by new ones with
+their cells, and the schema gets the new roots. Indexes that may be wrong become empty, to be filled again by SQLite.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolkit.errors import CancelledError
+from toolkit.events import Progress, ShouldStop, never_stop, no_progress
+from toolkit.sqlite.pages import scan
+from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
+from toolkit.sqlite.salvage import build, witness
+from toolkit.sqlite.salvage import schema as schemas
+from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
+from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
+from toolkit.sqlite.salvage.contain import contained
+from toolkit.sqlite.salvage.entries import Entry
+from toolkit.sqlite.salvage.image import Image
+from toolkit.sqlite.salvage.profile import Profile
+from toolkit.sqlite.salvage.schema import Schema
+from toolkit.sqlite.salvage.shape import Shape
+from toolkit.sqlite.salvage.survey import Place, Survey, Tree
+from toolkit.sqlite.salvage.torn import has_torn
+from toolkit.sqlite.salvage.unkeyed import Unkeyed, misfits
+
+SMALL = 16 * 1024 * 1024
+"""Files up to this size are looked at row by row in any case."""
+
+
+@dataclass(slots=True)
+class Mended:
+    """What was mended: rows carved and stretches not covered by table, indexes to fill, rows that fit nowhere."""
+
+    schema: Schema
+    carved: dict[str, int] = field(default_factory=dict)
+    gaps: dict[str, list[tuple[int | None, int | None]]] = field(default_factory=dict)
+    named: dict[str, frozenset[int]] = field(default_factory=dict)
+    apart: list[tuple[str, Row]] = field(default_factory=list)
+    unplaced: list[int] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    unkeyed: dict[str, Unkeyed] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+
+class Mender:
+    """Mends one image in place."""
+
+    def __init__(
+        self,
+        image: Image,
+        *,
+        reference: Path | None,
+        thorough: bool = False,
+        doubted: frozenset[str] = frozenset(),
+        remains: Sequence[tuple[int, bytes]] = (),
+        on_progress: Progress = no_progress,
+        should_stop: ShouldStop = never_stop,
+    ) -> None:
+        self.on_progress = on_progress
+        self.doubted, self.remains = doubted, remains
+        self.image, self.reference = image, reference
+        self.thorough = thorough or image.size <= SMALL
+        self.should_stop = should_stop
+
+    def run(self) -> Mended:
+        """Mend the image. Raises `OSError`, `CancelledError`, `sqlite3.Error` (of the reference)."""
+        self.found = scan.scan(self.image, on_progress=self.on_progress, should_stop=self.should_stop)
+        self.survey = Survey(self.image, self.found)
+        self.schema = schemas.read(self.survey, self.reference, self.remains)
+        self.result = Mended(self.schema)
+        self._left_over: bool | None = None
+        self._outside = any(max(inner[0]) > self.image.page_count for inner in self.found.interior.values())
+        self.trees: dict[str, Tree] = {}
+        self.index_trees: dict[str, Tree] = {}
+        self.profiles: dict[str, Profile] = {}
+        self._grow()
+        known = Known(self.reference)
+        try:
+            targets = self._targets(known)
+            adoption = Adoption(self.survey, list(targets.values()), known)
+            with contained(functools.partial(self._doubt, "pages that lost their table")):
+                adoption.run()
+            self.result.unplaced = adoption.unplaced
+            self._carve(targets)
+        finally:
+            known.close()
+        self._rebuild(targets)
+        self._rebuild_unkeyed()
+        self._empty_indexes()
+        build.write_schema(
+            self.image, [(entry.rowid, entry.record(self.image.encoding)) for entry in self.schema.entries]
+        )
+        return self.result
+
+    def _check(self) -> None:
+        if self.should_stop():
+            raise CancelledError("cancelled while repairing a database")
+
+    def _grow(self) -> None:
+        """Read the trees of all tables and indexes."""
+        survey = self.survey
+        for entry in self.schema.tables():
+            shape = self.schema.shapes.get(entry.name)
+            keyed = shape is not None and shape.without_rowid
+            if shape is None and 0 < entry.root <= self.image.page_count:
+                keyed = self.found.kinds[entry.root] in (2, 10)
+            if entry.assumed:
+                self.trees[entry.name] = Tree(entry.name, 0, not keyed, [Place(0)], damaged=True)
+            else:
+                self.trees[entry.name] = survey.tree(entry.name, entry.root, table=not keyed)
+        for entry in self.schema.entries:
+            if entry.kind == "index" and entry.root > 0 and not entry.assumed:
+                self.index_trees[entry.name] = survey.tree(entry.name, entry.root, table=False)
+        survey.chains()
+        widths = {index.name: len(index.columns) for shape in self.schema.shapes.values() for index in shape.indexes}
+        for name, tree in self.index_trees.items():
+            if self.thorough and name in widths:
+                self._examine_index(tree, widths[name])
+        for name, tree in self.trees.items():
+            self._check()
+            shape = self.schema.shapes.get(name)
+            tree.damaged = tree.damaged or name in self.doubted
+            with contained(functools.partial(self._doubt, f"table {name}")):
+                if tree.table:
+                    self._examine(tree, shape)
+                elif shape is not None and (self.thorough or tree.damaged):
+                    self._examine_unkeyed(tree, shape)
+
+    def _doubt(self, what: str, why: str) -> None:
+        self.result.doubts.append(f"{what} could not be looked at to the end ({why})")
+
+    def _give_up(self, name: str, why: str) -> None:
+        """Leave a table empty that cannot be mended, so that the others can be."""
+        self.result.doubts.append(f"table {name} could not be mended, its rows are lost ({why})")
+        entry = self.schema.find("table", name)
+        if entry is None:
+            return
+        kind = LEAF_TABLE if self.trees[name].table else LEAF_INDEX
+        entry.root = self.image.new()
+        self.image.write(entry.root, build.empty_leaf(kind, self.image.geometry))
+        self.result.tables.append(name)
+        self.result.unkeyed.pop(name, None)
+        self.result.carved[name] = 0
+        self.result.gaps[name] = [(None, None)]
+
+    def _examine(self, tree: Tree, shape: Shape | None) -> None:
+        """Look at the rows of leaves that seem sound: pages of another table go, pages with broken rows are carved."""
+        suspects: list[tuple[Place, int, int]] = []
+        total = wrong = 0
+        for place in tree.places:
+            if not place.page or place.broken:
+                continue
+            if place.page in self.survey.broken_chains:
+                place.broken, tree.damaged = True, True
+                continue
+            if self.thorough:
+                self._check()
+                rows = list(leaf_rows(self.image, place.page, 100_000))
+                bad = sum(values is None for _, values in rows)
+                misfit = 0
+                if shape is not None:
+                    misfit = sum(
+                        values is not None and shape.misfit(values, self.image.encoding) is not None
+                        for _, values in rows
+                    )
+                total, wrong = total + len(rows), wrong + misfit
+                torn = shape is None or not shape.nodes
+                if torn and not bad + misfit and rows and has_torn(self.image, place.page):
+                    place.broken, tree.damaged = True, True
+                if bad or misfit:
+                    suspects.append((place, bad + misfit, len(rows)))
+        if wrong * 5 > total and wrong > 3:  # then it is rather the shape that is not known well
+            suspects = [suspect for suspect in suspects if suspect[1] == suspect[2] and len(suspects) < 3]
+        for place, bad, rows_seen in suspects:
+            tree.damaged = True
+            if bad * 10 >= rows_seen * 8 and rows_seen > 1:
+                self.survey.drop(tree, place)
+            else:
+                place.broken = True
+
+    def _examine_unkeyed(self, tree: Tree, shape: Shape) -> None:
+        counts = self.found.counts
+        for place in tree.places:
+            if place.page and not place.broken:
+                bad = misfits(self.survey, place.page, shape)
+                tree.damaged = tree.damaged or bad > 0
+                if bad * 2 > counts[place.page]:
+                    self.survey.drop(tree, place)
+        for page in list(tree.inner):
+            bad = misfits(self.survey, page, shape)
+            tree.damaged = tree.damaged or bad > 0
+            if bad * 2 > counts[page]:
+                tree.inner.remove(page)
+                self.survey.used[page] = 0
+                tree.places.append(Place(0))
+
+    def _examine_index(self, tree: Tree, width: int) -> None:
+        """Give up the pages of an index whose entries have another number of values: they are of something else."""
+        for place in [place for place in tree.places if place.page and not place.broken]:
+            _, values = next(leaf_rows(self.image, place.page, 1), (0, None))
+            if values is not None and len(values) != width:
+                self.survey.drop(tree, place)
+
+    def _targets(self, known: Known) -> dict[str, Target]:
+        """Return the rowid tables that lack leaves, ready to take some."""
+        targets: dict[str, Target] = {}
+        found = self.found
+        self.survey.find_trunks()
+        headless = self.survey.freelist_whole and any(
+            found.kinds[page] in (5, 13) and page not in found.faults and found.counts[page]
+            for page in self.survey.orphans()
+        )
+        for entry in self.schema.tables():
+            tree, shape = self.trees[entry.name], self.schema.shapes.get(entry.name)
+            if shape is not None and shape.without_rowid and entry.assumed:
+                self.profiles[entry.name] = Profile()
+                known.teach(shape, self.profiles[entry.name])
+            if not tree.table or shape is None:
+                continue
+            if not tree.damaged and self.found.kinds[tree.root] == LEAF_TABLE and headless:
+                tree.places = [Place(0), *tree.places, Place(0)]  # another page may have been written over its root
+            elif not tree.damaged:
+                continue
+            target = Target(shape, tree, entry.root if entry.assumed else 0)
+            with contained(functools.partial(self._give_up, entry.name)):
+                self._learn(target, known)
+                targets[entry.name] = target
+        return targets
+
+    def _learn(self, target: Target, known: Known) -> None:
+        """Work out what a table lacks, and what its rows look like."""
+        target.settle(self.survey)
+        target.witness = self._witness(target.shape)
+        for _, _, page in target.kept[:: max(1, len(target.kept) // 20)]:
+            for _, values in leaf_rows(self.image, page, 12):
+                if values is not None:
+                    target.profile.add(values)
+        if target.profile.rows < 20:
+            known.teach(target.shape, target.profile)
+
+    def _witness(self, shape: Shape) -> witness.Witness | None:
+        for index in shape.indexes:
+            tree = self.index_trees.get(index.name)
+            if (
+                tree is None
+                or tree.damaged
+                or index.partial
+                or any(page.page in self.survey.broken_chains for page in tree.places)
+            ):
+                continue
+            if any(page in self.survey.broken_chains for page in tree.inner):
+                continue
+            counts = self.found.counts
+            if sum(counts[one.page] for one in tree.places) > witness.MOST_ROWS:
+                continue  # it would be read in vain
+            heard = witness.listen(self.image, tree.root, shape, index)
+            if heard is not None:
+                return heard
+        return None
+
+    def _carve(self, targets: dict[str, Target]) -> None:
+        """Carve the broken pages of each table, then the broken pages that nothing refers to."""
+        for target in targets.values():
+            for place in target.tree.places:
+                if place.page and place.broken:
+                    self._check()
+                    with contained(functools.partial(self._doubt, f"page {place.page}")):
+                        self._carve_place(target, place)
+        open_targets = [target for target in targets.values() if target.allowed]
+        if not open_targets:
+            return
+        for page in self.survey.orphans():
+            if self.found.kinds[page] in (2, 5, 10) or (self.found.kinds[page] == 13 and page not in self.found.faults):
+                continue
+            self._check()
+            with contained(functools.partial(self._doubt, f"page {page}")):
+                self._carve_orphan(page, open_targets)
+
+    def _carve_place(self, target: Target, place: Place) -> None:
+        after, upto = target.bounds.get(place.page, (LEAST, MOST))
+        found = carve(self.image, place.page, target.shape, self.image.encoding, after=after, upto=upto)
+        self._take(target, found.rows)
+        target.apart += [row for row in found.misfits if after < row.rowid <= upto]
+        place.explained = found.whole or (not found.rows and place.depth < target.tree.leaf_depth)
+        if found.whole and found.rows:
+            target.whole.append((found.rows[0].rowid, found.rows[-1].rowid))
+
+    def _carve_orphan(self, page: int, targets: list[Target]) -> None:
+        tried: list[tuple[int, int, list[Row]]] = []
+        for at, target in enumerate(targets):
+            rows = [
+                row
+                for row in carve(self.image, page, target.shape, self.image.encoding).rows
+                if target.room_for(row.rowid, row.rowid) and row.rowid not in target.carved
+            ]
+            if target.witness is not None:
+                rows = [row for row in rows if target.witness.confirms(row.rowid, row.values)]
+            tried.append((len(rows), at, rows))
+        tried.sort(key=lambda one: one[:2], reverse=True)
+        if tried[0][0] < 1 or (len(tried) > 1 and tried[1][0] * 2 > tried[0][0]):
+            return
+        self._take(targets[tried[0][1]], tried[0][2])
+
+    def _take(self, target: Target, rows: list[Row]) -> None:
+        for row in rows:
+            if row.rowid not in target.carved and target.room_for(row.rowid, row.rowid):
+                if target.witness is not None and not target.witness.confirms(row.rowid, row.values):
+                    target.apart.append(row)
+                    continue
+                target.carved[row.rowid] = row
+
+    def _rebuild(self, targets: dict[str, Target]) -> None:
+        """Write new trees over what each table has now."""
+        for name, target in targets.items():
+            self._check()
+            if target.tree.damaged or len(target.kept) > 1 or target.carved:
+                with contained(functools.partial(self._give_up, name)):
+                    self._rebuild_one(name, target)
+
+    def _rebuild_one(self, name: str, target: Target) -> None:
+        rows = [target.carved[rowid] for rowid in sorted(target.carved)]
+        leaves = list(target.kept)
+        for run in _runs(rows, target.kept):
+            leaves += [
+                (first, last, page)
+                for page, first, last in build.write_leaves(self.image, ((row.rowid, row.cell) for row in run))
+            ]
+        leaves.sort()
+        self._gaps(name, target)
+        entry = self.schema.find("table", name)
+        if entry is not None:
+            entry.root = build.table_tree(self.image, [(page, last) for _, last, page in leaves])
+        self.result.tables.append(name)
+        self.result.carved[name] = len(rows)
+        self.result.apart += [(name, row) for row in target.apart]
+
+    def _explained(self, target: Target) -> bool:
+        """Answer whether no page can be missing: every hole was an inner page, and no page of the file is left over."""
+        places = [place for place in target.tree.places if not place.page or place.broken]
+        if all(place.page and place.explained and place.depth == target.tree.leaf_depth for place in places):
+            return True
+        if self._left_over is None:
+            self._left_over = bool(self.survey.orphans()) or self._outside
+        inner = all(place.explained or (place.depth == 0 and target.kept) for place in places if place.page)
+        return inner and not self._left_over
+
+    def _gaps(self, name: str, target: Target) -> None:
+        kept = [(first, last) for first, last, _ in target.kept]
+        covered = sorted([*kept, *target.whole, *((rowid, rowid) for rowid in target.carved)])
+        gaps = [] if self._explained(target) else list(_uncovered(target.allowed, covered))
+        heard = target.witness
+        if heard is not None and gaps:
+            starts = [LEAST - 1 if after is None else after for after, _ in gaps]
+            inside = frozenset(
+                rowid for rowid in heard.values if rowid not in target.carved and _inside(rowid, gaps, starts)
+            )
+            self.result.named[name] = inside
+            told = sorted(inside)
+            gaps = [gap for gap in gaps if _holds(gap, told)]
+        self.result.gaps[name] = gaps
+
+    def _rebuild_unkeyed(self) -> None:
+        """Take the rows of damaged WITHOUT ROWID tables into plain trees, from which SQLite fills them again."""
+        for entry in self.schema.tables():
+            tree, shape = self.trees[entry.name], self.schema.shapes.get(entry.name)
+            if tree.table or shape is None:
+                continue
+            holders = [place.page for place in tree.places if place.page] + tree.inner
+            if not tree.damaged and not any(page in self.survey.broken_chains for page in holders):
+                continue
+            self._check()
+            with contained(functools.partial(self._give_up, entry.name)):
+                self._rebuild_unkeyed_one(entry, tree, shape)
+
+    def _rebuild_unkeyed_one(self, entry: Entry, tree: Tree, shape: Shape) -> None:
+        taken = Unkeyed.collect(self.survey, tree, shape, self.profiles.get(entry.name), assumed=entry.assumed)
+        self.result.unkeyed[entry.name] = taken
+        self.result.tables.append(entry.name)
+        self.result.carved[entry.name] = taken.carved
+        if taken.missing or any(not place.page or place.broken for place in tree.places):
+            self.result.gaps[entry.name] = [(None, None)]
+        entry.root = self.image.new()
+        self.image.write(entry.root, build.empty_leaf(LEAF_INDEX, self.image.geometry))
+
+    def _empty_indexes(self) -> None:
+        """Empty the indexes that are damaged or whose table changed; add those of constraints that the schema lost."""
+        changed = set(self.result.tables)
+        for entry in self.schema.entries:
+            if entry.kind != "index":
+                continue
+            tree = self.index_trees.get(entry.name)
+            broken = tree is None or tree.damaged
+            if tree is not None and not broken:
+                pages = [place.page for place in tree.places] + tree.inner
+                broken = any(page in self.survey.broken_chains for page in pages)
+            if broken or entry.table in changed:
+                self._empty(entry)
+        rowid = max((entry.rowid for entry in self.schema.entries), default=0)
+        for name, shape in self.schema.shapes.items():
+            for index in shape.indexes:
+                if index.origin == "c" or (shape.without_rowid and index.origin == "pk"):
+                    continue
+                if self.schema.find("index", index.name) is None and not name.startswith("sqlite_"):
+                    rowid += 1
+                    added = Entry(rowid, "index", index.name, name, 0, None)
+                    self._empty(added)
+                    self.schema.entries.append(added)
+
+    def _empty(self, entry: Entry) -> None:
+        entry.root = self.image.new()
+        self.image.write(entry.root, build.empty_leaf(LEAF_INDEX, self.image.geometry))
+        self.result.indexes.append(entry.name)
+
+
+def _runs(rows: list[Row], kept: list[tuple[int, int, int]]) -> Iterator[list[Row]]:
+    """Yield the rows, which rise, in runs that no kept leaf interrupts; rows inside a kept leaf are left out."""
+    run: list[Row] = []
+    at = 0
+    for row in rows:
+        while at < len(kept) and kept[at][1] < row.rowid:
+            at += 1
+            if run:
+                yield run
+                run = []
+        if at < len(kept) and kept[at][0] <= row.rowid:
+            continue
+        run.append(row)
+    if run:
+        yield run
+
+
+def _inside(rowid: int, gaps: list[tuple[int | None, int | None]], starts: list[int]) -> bool:
+    """Answer whether a rowid lies in one of the gaps, which rise; `starts` are their beginnings."""
+    at = bisect.bisect_left(starts, rowid) - 1
+    if at < 0:
+        return False
+    before = gaps[at][1]
+    return before is None or rowid < before
+
+
+def _holds(gap: tuple[int | None, int | None], rowids: list[int]) -> bool:
+    """Answer whether one of the rising rowids lies in the gap."""
+    at = 0 if gap[0] is None else bisect.bisect_right(rowids, gap[0])
+    return at < len(rowids) and (gap[1] is None or rowids[at] < gap[1])
+
+
+def _uncovered(
+    allowed: list[tuple[int, int]], covered: list[tuple[int, int]]
+) -> Iterator[tuple[int | None, int | None]]:
+    """Yield the stretches (after, before) inside `allowed` that nothing covers; both lists rise."""
+    for after, upto in allowed:
+        edge = after
+        for at in range(bisect.bisect_left(covered, (after,)), len(covered)):
+            first, last = covered[at]
+            if first > upto:
+                break
+            if first > edge + 1:
+                yield (None if edge == LEAST else edge), first
+            edge = max(edge, last)
+        if upto > edge:
+            yield (None if edge == LEAST else edge), (None if upto == MOST else upto + 1)

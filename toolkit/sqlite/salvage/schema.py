@@ -1,0 +1,283 @@
+"""The schema of a damaged database: from its own tree, from leaves that lost their parent, from a reference."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolkit.sqlite.connect import connect_private, quoted
+from toolkit.sqlite.salvage.contain import contained
+from toolkit.sqlite.salvage.entries import Entry, page_entries
+from toolkit.sqlite.salvage.shape import Shape, blank, learn
+from toolkit.sqlite.salvage.survey import Survey
+
+_NO_SENTENCE = re.compile(r"syntax error|unrecognized token|incomplete input|malformed", re.IGNORECASE)
+_MARRED_COLLATION = re.compile(r"\bCOLLATE\s+\w*\ufffd[\w\ufffd]*", re.IGNORECASE)
+_MISSING = re.compile(r"no such (collation sequence|function): (.+)")
+
+
+@dataclass(slots=True)
+class Schema:
+    """All entries, the shapes of the tables that are kept as b-trees, and the names of what could not be read.
+
+    `marred` are the entries whose text held bytes that are no text, which were replaced.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    marred: list[str] = field(default_factory=list)
+    damaged: bool = False
+
+    def tables(self) -> list[Entry]:
+        """Return the tables that have a b-tree."""
+        return [entry for entry in self.entries if entry.kind == "table" and not entry.virtual]
+
+    def find(self, kind: str, name: str) -> Entry | None:
+        """Return the entry with that name."""
+        return next((entry for entry in self.entries if entry.kind == kind and entry.name == name), None)
+
+
+def read(survey: Survey, reference: Path | None, remains: Sequence[tuple[int, bytes]] = ()) -> Schema:
+    """Return the schema of the image, with what others know of it where its own is damaged.
+
+    These are the reference, then old images of pages: `remains` of the sidecars, and of the freelist.
+    """
+    image = survey.image
+    tree = survey.tree("sqlite_schema", 1, table=True)
+    survey.chains()
+    schema = Schema(damaged=tree.damaged or bool(survey.broken_chains))
+    rowids: set[int] = set()
+    for place in tree.places:
+        if place.page:
+            before = len(schema.entries)
+            _add(schema, page_entries(image, place.page, image.encoding), rowids)
+            missing = survey.found.counts[place.page] - (len(schema.entries) - before)
+            schema.lost += [f"an entry of the schema on page {place.page}"] * (missing if missing < 1000 else 0)
+    if schema.damaged:
+        for page in range(2, image.page_count + 1):
+            if survey.found.kinds[page] == 13 and not survey.used[page] and page not in survey.free:
+                found = _whole_page(survey, page)
+                if found:
+                    survey.used[page] = 1
+                    _add(schema, found, rowids)
+    _mark(schema, reference)
+    _prove(schema)
+    with contained(schema.lost.append):
+        _from_reference(schema, reference)
+    if schema.damaged and tree.holes:
+        _from_remains(schema, survey, remains)
+    return schema
+
+
+def _from_remains(schema: Schema, survey: Survey, remains: Sequence[tuple[int, bytes]]) -> None:
+    """Add the objects that only old images of the schema's pages know; their roots have to be proved."""
+    image = survey.image
+    size = image.geometry.page_size
+    old: list[Entry] = []
+    for number, page in reversed(remains):
+        if len(page) == size:
+            old += page_entries(image, number, image.encoding, page)
+    for page_number in sorted(survey.free):
+        if survey.found.kinds[page_number] == 13:
+            old += _whole_page(survey, page_number)
+    known = {(entry.kind, entry.name) for entry in schema.entries}
+    rowid = max((entry.rowid for entry in schema.entries), default=0)
+    for entry in old:
+        as_text(entry)
+        if (entry.kind, entry.name) not in known:
+            known.add((entry.kind, entry.name))
+            rowid += 1
+            entry.rowid, entry.assumed = rowid, True
+            schema.entries.append(entry)
+    lost = list(schema.lost)
+    _prove(schema)
+    schema.lost = list(dict.fromkeys(lost + schema.lost))
+
+
+def _whole_page(survey: Survey, page: int) -> list[Entry]:
+    """Return the entries of a sound page all of whose rows are entries."""
+    if page in survey.found.faults or not survey.found.counts[page]:
+        return []
+    found = page_entries(survey.image, page, survey.image.encoding)
+    return found if len(found) == survey.found.counts[page] else []
+
+
+def _add(schema: Schema, entries: list[Entry], rowids: set[int]) -> None:
+    known = {(entry.kind, entry.name) for entry in schema.entries}
+    for entry in entries:
+        if (entry.kind, entry.name) not in known and (not entry.rowid or entry.rowid not in rowids):
+            known.add((entry.kind, entry.name))
+            rowids.add(entry.rowid)
+            schema.entries.append(entry)
+
+
+def run(connection: sqlite3.Connection, sql: str) -> None:
+    """Run a statement of a foreign schema; collations and functions that are missing are stood in for.
+
+    Raises `sqlite3.Error`.
+    """
+    for _ in range(20):
+        try:
+            connection.execute(sql)
+        except sqlite3.Error as error:
+            missing = _MISSING.match(str(error))
+            if missing is None:
+                raise
+            if missing[1] == "function":
+                connection.create_function(missing[2].rstrip("()"), -1, lambda *_: None, deterministic=True)
+            else:
+                connection.create_collation(missing[2], lambda one, other: (one > other) - (one < other))
+        else:
+            return
+
+
+def _mark(schema: Schema, reference: Path | None) -> None:
+    """Make text of the entries that hold bytes that are none, by the reference where it has one of that name.
+
+    SQLite's Python module has no way to hand it a statement with such bytes.
+    """
+    marred = [entry for entry in schema.entries if as_text(entry)]
+    known: dict[tuple[str, str], Entry] = {}
+    if marred and reference is not None:
+        with contained(schema.lost.append):
+            known = {(entry.kind, entry.name): entry for entry in reference_entries(reference)}
+    for entry in marred:
+        other = known.get((entry.kind, entry.name))
+        if other is not None:
+            entry.sql, entry.table = other.sql, other.table
+        else:
+            schema.marred.append(f"{entry.kind} {entry.name}")
+
+
+def as_text(entry: Entry) -> bool:
+    """Replace the bytes of an entry that are no text; answer whether there were any."""
+    before = (entry.name, entry.table, entry.sql)
+    entry.name, entry.table = _text(entry.name), _text(entry.table)
+    entry.sql = None if entry.sql is None else _text(entry.sql)
+    if entry.sql is not None and "\ufffd" in entry.sql:
+        entry.sql = _MARRED_COLLATION.sub("", entry.sql)
+    return before != (entry.name, entry.table, entry.sql)
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _prove(schema: Schema) -> None:
+    """Keep the entries that SQLite can read, and learn the shapes of the tables; the others are lost."""
+    kept: list[Entry] = []
+    schema.shapes.clear()
+    order = {"table": 0, "index": 1, "view": 2, "trigger": 3}
+    with blank() as connection:
+        for entry in sorted(schema.entries, key=lambda entry: (order[entry.kind], entry.rowid)):
+            if entry.virtual or entry.name.startswith("sqlite_") or entry.kind in ("view", "trigger"):
+                if entry.sql is not None and not _plausible(connection, entry):
+                    schema.lost.append(f"{entry.kind} {entry.name}")
+                    continue
+                kept.append(entry)
+                continue
+            try:
+                run(connection, entry.sql or "")
+                _one_name(connection, entry)
+            except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError):
+                schema.lost.append(f"{entry.kind} {entry.name}")
+                continue
+            kept.append(entry)
+        nodes = {f"{entry.name}_node" for entry in kept if entry.virtual}
+        for entry in kept:
+            if entry.kind == "table" and not entry.virtual:
+                _learn(schema, connection, entry, nodes)
+    tables = {entry.name.lower() for entry in kept if entry.kind == "table"}
+    views = {entry.name.lower() for entry in kept if entry.kind == "view"}
+    schema.entries = sorted(
+        (entry for entry in kept if entry.kind in ("table", "view") or entry.table.lower() in tables | views),
+        key=lambda entry: (order[entry.kind], entry.rowid or 1 << 40),
+    )
+    for rowid, entry in enumerate(schema.entries, 1):  # SQLite reads them in this order, and a table before its indexes
+        entry.rowid = rowid
+
+
+def _one_name(connection: sqlite3.Connection, entry: Entry) -> None:
+    """Make the statement of a table or index, just made, name it as its row does, or else the row as the statement.
+
+    SQLite takes a schema for malformed in which the two differ. Raises `sqlite3.Error`.
+    """
+    newest = "FROM sqlite_master WHERE type=? AND name NOT GLOB 'sqlite_*' ORDER BY rowid DESC LIMIT 1"
+    (name,) = connection.execute(f"SELECT name {newest}", (entry.kind,)).fetchone()
+    if name == entry.name:
+        return
+    if "\ufffd" in entry.name:
+        entry.name = name
+        entry.table = name if entry.kind == "table" else entry.table
+    elif entry.kind == "table":
+        connection.execute(f"ALTER TABLE {quoted(name)} RENAME TO {quoted(entry.name)}")
+        (entry.sql,) = connection.execute(f"SELECT sql {newest}", (entry.kind,)).fetchone()
+    else:
+        renamed = (entry.sql or "").replace(name, entry.name if entry.name.isidentifier() else quoted(entry.name), 1)
+        try:
+            connection.execute(renamed)
+        except sqlite3.Error:
+            entry.name = name
+        else:
+            entry.sql = renamed
+
+
+def _plausible(connection: sqlite3.Connection, entry: Entry) -> bool:
+    """Answer whether an entry that cannot be tried out is a statement: SQLite reads no schema in which one is none."""
+    if (entry.sql or "").lstrip()[:6].upper() != "CREATE":
+        return False
+    try:
+        connection.execute(f"EXPLAIN {entry.sql}")
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        return not _NO_SENTENCE.search(str(error))
+    except ValueError:
+        return False
+    return True
+
+
+def _learn(schema: Schema, connection: sqlite3.Connection, entry: Entry, nodes: set[str]) -> None:
+    if entry.name.startswith("sqlite_"):
+        with blank() as other, contextlib.suppress(sqlite3.Error):
+            other.execute((entry.sql or "").replace("sqlite_", "lifeboat_", 1))
+            shape = learn(other, entry.name.replace("sqlite_", "lifeboat_", 1))
+            shape.name = entry.name
+            schema.shapes[entry.name] = shape
+        return
+    with contextlib.suppress(sqlite3.Error, StopIteration):
+        shape = learn(connection, entry.name)
+        shape.nodes = entry.name in nodes
+        schema.shapes[entry.name] = shape
+
+
+def reference_entries(reference: Path) -> list[Entry]:
+    """Return the schema of a sound database. Raises `sqlite3.Error`."""
+    with contextlib.closing(connect_private(reference)) as connection:
+        rows = connection.execute("SELECT rowid, type, name, tbl_name, rootpage, sql FROM sqlite_master ORDER BY rowid")
+        found = [Entry(row[0], row[1], row[2], row[3], row[4] or 0, row[5], assumed=True) for row in rows]
+    for entry in found:
+        as_text(entry)
+    return found
+
+
+def _from_reference(schema: Schema, reference: Path | None) -> None:
+    """Add what the reference has and the image lost; nothing when the image's own schema is whole."""
+    if reference is None or not (schema.damaged or schema.lost):
+        return
+    known = {(entry.kind, entry.name) for entry in schema.entries}
+    rowid = max((entry.rowid for entry in schema.entries), default=0)
+    for entry in reference_entries(reference):
+        if (entry.kind, entry.name) not in known:
+            rowid += 1
+            entry.rowid = rowid
+            schema.entries.append(entry)
+            label = f"{entry.kind} {entry.name}"
+            if label in schema.lost:
+                schema.lost.remove(label)
+    lost = list(schema.lost)
+    _prove(schema)
+    schema.lost = list(dict.fromkeys(lost + schema.lost))

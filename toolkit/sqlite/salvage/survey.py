@@ -1,0 +1,218 @@
+"""Which pages each tree still has, and where it has holes.
+
+A tree is read from its root as far as it leads. What is believed of its leaves is their own rowids, not the keys
+above them: the longest rising row of leaves stays, a leaf that does not fit in is taken out, and the pool of
+orphans holds it with all pages that nothing refers to.
+"""
+
+from __future__ import annotations
+
+import bisect
+import struct
+from array import array
+from dataclasses import dataclass, field
+
+from toolkit.sqlite.pages.chains import freelist
+from toolkit.sqlite.pages.geometry import Geometry
+from toolkit.sqlite.pages.scan import PageMap
+from toolkit.sqlite.salvage.image import Image
+
+TABLES, INDEXES = (5, 13), (2, 10)
+
+
+@dataclass(slots=True)
+class Place:
+    """A place for a leaf in the order of a tree: a sound leaf, a page to be carved (`broken`), or a hole (page 0)."""
+
+    page: int
+    broken: bool = False
+    depth: int = 0
+    explained: bool = False
+
+
+@dataclass(slots=True)
+class Tree:
+    """A tree and what is left of it. `places` are in the order of its keys; `inner` are its sound interior pages."""
+
+    name: str
+    root: int
+    table: bool
+    places: list[Place] = field(default_factory=list)
+    inner: list[int] = field(default_factory=list)
+    damaged: bool = False
+    leaf_depth: int = -1
+
+    @property
+    def holes(self) -> bool:
+        """Whether leaves may be missing."""
+        return any(not place.page or place.broken for place in self.places)
+
+
+class Survey:
+    """The trees of one image, and the pages that none of them holds."""
+
+    def __init__(self, image: Image, found: PageMap) -> None:
+        self.image, self.found = image, found
+        self.geometry: Geometry = image.geometry
+        self.used = array("H", bytes(2 * (self.geometry.page_count + 1)))
+        self.trees: list[Tree] = []
+        self.broken_chains: dict[int, int] = {}
+        self.guessed: dict[int, Place] = {}
+        self._followed = bytearray(len(found.owners))
+        self.free = self._freelist()
+
+    def _freelist(self) -> set[int]:
+        """Return the pages of the freelist as far as it can be read; note whether it is whole."""
+        trunk = int.from_bytes(self.image.header[32:36], "big")
+        pages: set[int] = set()
+        self.freelist_whole = False
+        for page, _, wrong in freelist(self.image, trunk):
+            if wrong or page in pages or not 1 < page <= self.geometry.page_count:
+                break
+            pages.add(page)
+        self.freelist_whole = len(pages) == int.from_bytes(self.image.header[36:40], "big")
+        return pages
+
+    def tree(self, name: str, root: int, *, table: bool) -> Tree:
+        """Read one tree from its root, and keep it."""
+        tree = Tree(name, root, table)
+        self.trees.append(tree)
+        owner = len(self.trees)
+        kinds = TABLES if table else INDEXES
+        found = self.found
+        stack = [(root, 0)]
+        while stack:
+            page, depth = stack.pop()
+            if not 1 <= page <= self.geometry.page_count or self.used[page] or self.geometry.reserved_place(page):
+                tree.places.append(Place(0))
+                tree.damaged = True
+                continue
+            kind, faults = found.kinds[page], found.faults.get(page)
+            if kind not in kinds:
+                tree.damaged = True
+                if kind and not faults:  # a sound page of another kind of tree
+                    tree.places.append(Place(0))
+                    continue
+                self.used[page] = owner
+                tree.places.append(Place(page, broken=True, depth=depth))
+                if not kind:
+                    self.guessed[page] = tree.places[-1]
+                continue
+            self.used[page] = owner
+            if page not in found.interior:
+                tree.damaged = tree.damaged or bool(faults)
+                tree.places.append(Place(page, broken=bool(faults), depth=depth))
+                tree.leaf_depth = max(tree.leaf_depth, depth)
+                continue
+            tree.inner.append(page)
+            children = found.interior[page][0]
+            if faults:
+                tree.damaged = True
+                tree.places.append(Place(page, broken=True, depth=depth))  # or a leaf that lost its header
+            stack.extend((child, depth + 1) for child in reversed(children))
+        if table:
+            self._straighten(tree)
+        return tree
+
+    def _straighten(self, tree: Tree) -> None:
+        """Take out the leaves that break the order of rowids, as few rows as can be."""
+        found = self.found
+        leaves = [place for place in tree.places if place.page and not place.broken and found.counts[place.page]]
+        before = None
+        for place in leaves:
+            first = found.first[place.page]
+            if before is not None and first <= before:
+                break
+            before = found.last[place.page]
+        else:
+            return
+        tree.damaged = True
+        kept = set(map(id, self._rising(leaves)))
+        for place in leaves:
+            if id(place) not in kept:
+                self.used[place.page] = 0
+                place.page = 0
+
+    def _rising(self, leaves: list[Place]) -> list[Place]:
+        """Return the heaviest (by rows) chain of leaves of which each begins behind the end of the one before."""
+        found = self.found
+        ends: list[int] = []  # last rowids of the best chains, rising with their weight
+        best: list[tuple[int, int]] = []  # (weight, leaf)
+        parent = [-1] * len(leaves)
+        for at, place in enumerate(leaves):
+            first, last, weight = found.first[place.page], found.last[place.page], found.counts[place.page]
+            spot = bisect.bisect_left(ends, first)
+            if spot:
+                weight += best[spot - 1][0]
+                parent[at] = best[spot - 1][1]
+            spot = bisect.bisect_left(ends, last)
+            if spot and best[spot - 1][0] >= weight:
+                continue
+            stop = spot
+            while stop < len(ends) and best[stop][0] <= weight:
+                stop += 1
+            ends[spot:stop] = [last]
+            best[spot:stop] = [(weight, at)]
+        chain, at = [], best[-1][1] if best else -1
+        while at >= 0:
+            chain.append(leaves[at])
+            at = parent[at]
+        return chain[::-1]
+
+    def drop(self, tree: Tree, place: Place) -> None:
+        """Take a leaf out of its tree, into the pool of orphans."""
+        self.used[place.page] = 0
+        place.page = 0
+        tree.damaged = True
+
+    def chains(self) -> None:
+        """Give the pages of overflow chains to the trees that hold them; note the leaves with a broken chain."""
+        found, count = self.found, self.geometry.page_count
+        for at, holder in enumerate(found.owners):
+            owner = self.used[holder]
+            if not owner or self._followed[at]:
+                continue
+            self._followed[at] = 1
+            page = found.heads[at]
+            pages = []
+            for _ in range(found.lengths[at]):
+                guess = self.guessed.pop(page, None) if 1 <= page <= count else None
+                if guess is not None:  # a wrong child pointer led here before the chain that owns the page
+                    guess.page, self.used[page] = 0, 0
+                if not 1 <= page <= count or self.used[page] or self.geometry.reserved_place(page):
+                    page = -1
+                    break
+                self.used[page] = owner
+                pages.append(page)
+                page = found.following[page]
+            if page:
+                for taken in pages:
+                    self.used[taken] = 0
+                self.broken_chains[holder] = self.broken_chains.get(holder, 0) + 1
+
+    def find_trunks(self) -> None:
+        """Take pages that nothing holds and that look like trunks of a lost freelist, and what they name, as free."""
+        geometry = self.geometry
+        most = geometry.usable // 4 - 2
+        for page in self.orphans():
+            following = self.found.following[page]
+            if self.found.kinds[page] or following > geometry.page_count:
+                continue
+            data = self.image.page(page)
+            count = int.from_bytes(data[4:8], "big")
+            if not 0 < count <= most:
+                continue
+            leaves = struct.unpack_from(f">{count}I", data, 8)
+            if len(set(leaves)) == count and all(
+                1 < leaf <= geometry.page_count and not self.used[leaf] for leaf in leaves
+            ):
+                self.free.add(page)
+                self.free.update(leaves)
+
+    def orphans(self) -> list[int]:
+        """Return the pages that belong to nothing: neither a tree nor the freelist, nor what has its fixed place."""
+        return [
+            page
+            for page in range(2, self.geometry.page_count + 1)
+            if not self.used[page] and page not in self.free and not self.geometry.reserved_place(page)
+        ]
