@@ -1,0 +1,210 @@
+"""From the figures of bench/repair.py to docs/repair.md: what can be got back, for those whose database is damaged."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from repair_table import WAYS, text
+
+PATH = Path(__file__).parent.parent / "docs" / "repair.md"
+KEPT = Path(__file__).parent / "results" / "repair.json"
+NAMES = {
+    "header": "header of the file",
+    "schema": "schema, page 1",
+    "b-tree": "pages of tables",
+    "index": "pages of indexes",
+    "file": "whole file: cut, torn, mangled",
+    "journal": "journal, WAL",
+    "logical": "rules, texts, counters, full text",
+    "all": "**all damaged files**",
+    "sound": "sound files",
+}
+
+HEAD = """# What can be got back
+
+Written by `python bench/repair.py --page`. A database is pages; most damage hits a few of them, and the rows on all
+others are whole. `lifeboat repair` reads those pages itself, so that a lost root, a broken header or a torn journal
+does not cost the rows behind it.
+
+| what happened | what comes back |
+|---|---|
+| the header of the file is wrong or gone | everything: page size, encoding and counts are found out from the pages |
+| page 1 is gone, and with it the schema | everything, when there is a backup (`--refill`), however old its rows |
+| page 1 is gone, no backup | the rows, in `lost_and_found`: names of tables and columns were on that page |
+| a root or inner page of a table is lost | everything: the leaves are found again by what is on them |
+| leaves of a table are lost | all other rows; those of the leaves from a backup, never one that was deleted since |
+| an index, a full-text index or an R-tree is damaged | everything that a table holds: it is made anew |
+| the file was cut | what is in the part that is left |
+| bytes before or behind it, CR LF conversion | everything, or nearly |
+| a WAL or journal is damaged | each page image in it that is whole, judged one by one |
+| a transaction was cut off and its journal is gone | a mixture of before and after; a backup is the better way |
+| encrypted by malware, overwritten altogether | nothing: restore a backup |
+
+Whatever was lost is said by table and range of keys, and by the exit status: 0 nothing, 3 something, 4 all. The
+damaged files themselves are never written.
+"""
+
+METHOD = """## How it is measured
+
+`tests/makers/corpus.py` makes databases of {applications} kinds of applications by SQLite itself, in all page sizes,
+encodings and journal modes; `tests/makers/corruption.py` damages them in {kinds} ways. The figures here are of
+applications and parameters of damage that were kept apart from all development (`--unseen`).
+
+- **Score** of a file: 100 x (share of the original's rows found, type-exact, in the right table) x (0.70 + 0.15 schema
+  objects kept + 0.10 `integrity_check` + 0.05 foreign keys and counters) - 50 x (rows that are not the original's /
+  original rows).
+- **Perfect**: every row, every object, every check.
+- **Fresh**: rows that yesterday's backup lacks. **Revived**: rows deleted since that came back. **Stale**: old versions
+  of rows that were changed since. **Invented**: rows that never were.
+
+```sh
+python bench/repair.py --unseen --count 4 --with-backup --baseline --page
+python bench/repair.py --speed --page
+```
+"""
+
+
+def keep(name: str, found: dict[str, Any]) -> None:
+    """Keep figures beside those of other runs."""
+    results = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    results[name] = found | {"date": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"}
+    KEPT.write_text(json.dumps(results, indent=1))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(figures: Mapping[str, Any], part: str) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(said, figures[name][part]) for name, said in NAMES.items() if figures.get(name, {}).get(part)]
+
+
+def _without_backup(figures: Mapping[str, Any]) -> str:
+    head = [
+        "damage",
+        "files",
+        *WAYS,
+        "best of these",
+        "**Lifeboat**",
+        "rows %",
+        "perfect %",
+        "best's perfect %",
+        "invented %",
+    ]
+    rows = []
+    for name, said in NAMES.items():
+        found = figures.get(name, {})
+        had, others = found.get("repair"), found.get("baselines") or {}
+        if had:
+            ways = [text(others.get(way)) for way in (*WAYS, "best")]
+            mine = [f"**{text(had['score'])}**", text(had["rows"]), text(had["perfect"])]
+            rows.append(
+                [said, text(had["cases"]), *ways, *mine, text(others.get("best perfect")), text(had["invented"], 3)]
+            )
+    return "## Without a backup\n\n" + _table(head, rows)
+
+
+def _with_backup(figures: Mapping[str, Any]) -> str:
+    head = [
+        "damage",
+        "backup put back",
+        "its fresh %",
+        "its revived",
+        "its stale",
+        "**Lifeboat**",
+        "perfect %",
+        "fresh %",
+        "revived",
+        "stale",
+    ]
+    rows = []
+    for said, had in _rows(figures, "refill"):
+        name = next(one for one, other in NAMES.items() if other == said)
+        old = figures[name]["backup"]
+        other = [text(old["score"]), text(old["fresh"]), text(old["revived"]), text(old["stale"])]
+        mine = [
+            f"**{text(had['score'])}**",
+            text(had["perfect"]),
+            text(had["fresh"]),
+            text(had["revived"]),
+            text(had["stale"]),
+        ]
+        rows.append([said, *other, *mine])
+    words = "## With yesterday's backup\n\nIn which one or two rows of a hundred were other ones.\n\n"
+    return words + _table(head, rows) if rows else ""
+
+
+def _verdicts(figures: Mapping[str, Any]) -> str:
+    head = ["files", "right %", "damaged", "missed", "sound", "false alarms", "nobody could tell"]
+    keys = ("right", "damaged", "missed", "sound", "false", "open")
+    rows = [[said, *(text(had[key]) for key in keys)] for said, had in _rows(figures, "verdicts")]
+    return (
+        "## Diagnosis\n\nVerdicts of `lifeboat diagnose` over the same files.\n\n" + _table(head, rows) if rows else ""
+    )
+
+
+def _speed(kept: Mapping[str, Any]) -> str:
+    found = kept["figures"]
+    ways = (
+        (
+            "repair, 1 % of the pages lost",
+            "repair s",
+            "VACUUM INTO of it undamaged",
+            "vacuum s",
+            "repair / VACUUM INTO",
+        ),
+        ("the same, CPU", "", "", "", "repair / VACUUM INTO, CPU"),
+        ("diagnose --quick", "quick s", "PRAGMA quick_check", "quick_check s", "quick / quick_check"),
+        ("diagnose", "full s", "PRAGMA integrity_check", "integrity s", "full / integrity_check"),
+    )
+    memory = {"repair s": "repair memory MiB", "full s": "full memory MiB"}
+    rows = [
+        [
+            way,
+            text(found.get(mine), 2),
+            other,
+            text(found.get(its), 2),
+            text(found[ratio], 2),
+            text(found.get(memory.get(mine, "")), 0),
+        ]
+        for way, mine, other, its, ratio in ways
+    ]
+    head = ["", "seconds", "against", "seconds", "ratio", "largest process, MiB"]
+    rounds = text(found["rounds"], 0)
+    words = (
+        f"## Time and memory\n\nA database of {text(found['MiB'], 0)} MiB, measured {kept['date']}, {rounds} round(s), "
+    )
+    words += f"load {text(found['load'], 0)}. The ratios of diagnose leave the start of the interpreter aside.\n\n"
+    return words + _table(head, rows)
+
+
+def _about(kept: Mapping[str, Any]) -> str:
+    about, system = kept["about"], kept["machine"]
+    way = "the engine in one process" if about["engine"] else "the command line"
+    return (
+        f"Measured {kept['date']} through {way}, seed {about['seed']}, files of each kind of damage: {about['count']}; "
+        f"Python {system['Python']}; {system['lifeboat']}.\n"
+    )
+
+
+def write() -> None:
+    """Write the page from the figures that are kept: those of the unseen set where there are any."""
+    from tests.makers import corpus, corruption
+
+    results = json.loads(KEPT.read_text())
+    kept = results.get("unseen") or results.get("corpus")
+    parts = [HEAD]
+    if kept:
+        figures = kept["figures"]
+        parts += [_about(kept), _without_backup(figures), _with_backup(figures), _verdicts(figures)]
+    if "speed" in results:
+        parts.append(_speed(results["speed"]))
+    kinds = len(corruption.KINDS) - 1
+    applications = len(corpus.applications()) + len(corpus.applications(unseen=True))
+    parts.append(METHOD.format(applications=applications, kinds=kinds))
+    PATH.write_text("\n".join(part for part in parts if part), encoding="utf-8")
