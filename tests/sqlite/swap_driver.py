@@ -33,6 +33,8 @@ def run(task: str, step: int, journal: str, keep: bool, *files: str) -> None:
     die_before(step)
     if task == "recover":
         swap.recover(Path(journal))
+    elif task == "put-back":
+        swap.put_back(Path(journal))
     else:
         target, *staged = map(Path, files)
         swap.put(tuple(staged), target, Path(journal), keep_aside=keep, accept_unseen=True)

@@ -13,7 +13,7 @@ import pytest
 from tests.makers import databases
 from toolkit.errors import CancelledError, NotADatabaseError
 from toolkit.sqlite import check
-from toolkit.sqlite.check import Checkup
+from toolkit.sqlite.check import Checkup, Level
 
 
 def failed(checkup: Checkup) -> list[str]:
@@ -193,3 +193,24 @@ def test_a_live_check_finds_damage(tmp_path: Path) -> None:
     checkup = check.check_live(path, level="quick", scratch=tmp_path)
     assert checkup.damaged
     assert checkup.tables["orders"] is None
+
+
+@pytest.mark.parametrize("level", ["quick", "full"])
+def test_json_in_a_schema_is_no_damage(tmp_path: Path, level: Level) -> None:
+    path = tmp_path / "json.db"
+    with databases.opened(path) as connection:
+        connection.executescript(
+            """
+            CREATE TABLE t(id INTEGER PRIMARY KEY, d TEXT CHECK (json_valid(d)),
+                           n TEXT GENERATED ALWAYS AS (json_extract(d, '$.n')) VIRTUAL);
+            CREATE INDEX by_key ON t(json_extract(d, '$.k'));
+            CREATE INDEX valid ON t(id) WHERE json_valid(d);
+            CREATE VIRTUAL TABLE words USING fts5(body);
+            INSERT INTO t(d) VALUES ('{"n": 1, "k": 2}');
+            """
+        )
+    found = check.check(path, level=level, values=True)
+    assert found.ok
+    assert found.skipped == ()
+    assert {"integrity_check", "quick_check"} & {one.name for one in found.checks}
+    assert "fts" in [one.name for one in found.checks]

@@ -37,10 +37,7 @@ HOSTILE = [
 
 
 def listing(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {
-        entry.name: (entry.stat().st_mode, entry.read_bytes() if not entry.name.endswith("-shm") else b"")
-        for entry in folder.iterdir()
-    }
+    return {entry.name: (entry.stat().st_mode, entry.read_bytes()) for entry in folder.iterdir()}
 
 
 def resting_wal(path: Path) -> Path:
@@ -51,7 +48,7 @@ SOURCES: list[tuple[Callable[[Path], Path], str, int]] = [
     (databases.shop, "locked", 500),
     (databases.zeroed_journal, "locked", 501),
     (resting_wal, "resting", 500),
-    (databases.wal, "transaction", 800),
+    (databases.wal, "private", 800),
     (databases.wal_without_shm, "private", 800),
     (databases.hot_journal, "private", 500),
 ]

@@ -89,7 +89,7 @@ class Place:
 
     def run(self, task: str, step: int) -> int:
         """Do it in a process that dies before the durable step `step`; return its exit code."""
-        files = [] if task == "recover" else [self.target, *self.staged]
+        files = [] if task in ("recover", "put-back") else [self.target, *self.staged]
         return driver(task, step, self.journal, False, *files)
 
     def put(self, **options: object) -> swap.Swapped:
@@ -195,6 +195,48 @@ def test_what_was_replaced_stays_until_discarded(tmp_path: Path) -> None:
     assert swapped.aside[0].exists()
     swap.discard_aside(place.journal)
     assert place.leftovers() == []
+
+
+@pytest.mark.parametrize("old", ["wal", "hot", "none"])
+def test_put_back_killed_at_every_step_goes_on(quick: Path, old: str) -> None:
+    """Back comes what was there, with its sidecars bit for bit; what the new database left beside it goes."""
+    before = "nothing" if old == "none" else OLD
+    seen: set[int | str] = set()
+    for step in range(1, 60):
+        place = Place(quick / f"{step}", old=old)
+        content = {path.name: path.read_bytes() for path in place.target.parent.glob("shop.db*")}
+        place.put(keep_aside=True)
+        Path(f"{place.target}-journal").write_bytes(b"of the new one")
+        done = place.run("put-back", step)
+        assert done in (0, -signal.SIGKILL)
+        if done:
+            found = place.orders() if os.path.lexists(place.target) else "nothing"
+            assert found in (before, NEW, "refused")
+            seen.add(found)
+            if swap.recover(place.journal) == "finished":  # it had not begun
+                assert found == NEW
+                swap.put_back(place.journal)
+        assert {path.name: path.read_bytes() for path in place.target.parent.glob("shop.db*")} == content
+        assert place.leftovers() == []
+        if not done:
+            break
+    assert step > 5
+    assert seen == {before, NEW, "refused"}
+
+
+def test_only_a_finished_swap_that_kept_something_is_put_back(tmp_path: Path) -> None:
+    place = Place(tmp_path / "a")
+    assert swap.put_back(place.journal) is False
+    assert place.run("put", 12) == -signal.SIGKILL
+    with pytest.raises(UsageError):
+        swap.put_back(place.journal)
+    other = Place(tmp_path / "b")
+    other.put(keep_aside=True)
+    with databases.opened(other.target) as connection:
+        connection.execute("SELECT count(*) FROM orders").fetchone()
+        with pytest.raises(TargetInUseError):
+            swap.put_back(other.journal)
+    assert other.orders() == NEW
 
 
 def test_owner_mode_and_attributes_are_the_old_ones(tmp_path: Path) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from toolkit.archive.manifest import DatabaseRecord
-from toolkit.errors import CancelledError, LifeboatError, ProfileNotFoundError, SourceMissingError
+from toolkit.errors import LifeboatError, ProfileNotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
-from toolkit.operations import findings as finding
-from toolkit.operations.findings import Finding, Severity
-from toolkit.operations.livecheck import look_at, look_at_copy, working_folder
+from toolkit.operations.diagnosis import Examination
+from toolkit.operations.finding_codes import Finding, Severity
+from toolkit.operations.findings import accepted, healthy, of_losses
+from toolkit.operations.findings_files import of_files
+from toolkit.operations.health import remember_checks
+from toolkit.operations.health import wanted as wanted_targets
+from toolkit.operations.livecheck import working_folder
 from toolkit.operations.remembered import everything
 from toolkit.operations.remembered import named as remembered_profile
 from toolkit.operations.report import Ending, Report
@@ -24,14 +28,13 @@ from toolkit.operations.targets import profiles
 from toolkit.profile.adhoc import absolute, is_profile_word, slug
 from toolkit.profile.model import DatabaseSource, Profile
 from toolkit.retention import Scope
-from toolkit.sqlite import probe
-from toolkit.sqlite.check import Checkup, Level
+from toolkit.sqlite.check import Level
 from toolkit.vault import remove
+from toolkit.vault.health import LastCheck
 
 __all__ = ["Finding", "Severity"]
 
-SLOWEST = 20_000_000
-"""Bytes a second that a full check reads at least; a database that is larger gets the time that it needs."""
+_ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTICE)
 
 
 class DiagnoseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +72,7 @@ class _Wanted:
     path: str
     profile: str
     source: DatabaseSource
+    shrink: float | None = None
 
 
 def named(session: Session, words: Sequence[str]) -> tuple[Profile, ...]:
@@ -110,13 +114,46 @@ def run(session: Session, request: DiagnoseRequest, job: Job) -> DiagnoseReport:
     for number, one in enumerate(wanted, 1):
         job.step("diagnose", f"Checking {os.path.basename(one.path)}", n=number, of=len(wanted))
         with working_folder(session, f"diagnose-{job.id}-{number}") as folder:
-            report.targets.append(_Diagnosis(session, one, level, folder, job).target())
+            report.targets.append(_target(session, one, level, folder, job))
+    _remember(session, request, report)
+    if not request.quick:
+        report.targets += [target for profile in request.profiles for target in _files(session, profile, job)]
     report.healthy = all(target.healthy for target in report.targets)
     if not report.healthy:
         report.ending = Ending.DAMAGE
     if not wanted:
         report.notes.append("there is no database here")
     return report
+
+
+def _files(session: Session, profile: Profile, job: Job) -> list[DiagnosedTarget]:
+    """Return a target for the files of a profile when something is to be said of them."""
+    return [
+        DiagnosedTarget(path=one.subject, profile=profile.name, healthy=healthy([one]), findings=(one,))
+        for one in of_files(session, profile, job.should_stop)
+    ]
+
+
+def _remember(session: Session, request: DiagnoseRequest, report: DiagnoseReport) -> None:
+    """Keep the results in the health file, for each profile that the configuration or a backup knows."""
+    checks = {
+        target.path: LastCheck(session.now(), "quick" if request.quick else "full", _result(target))
+        for target in report.targets
+    }
+    known = {one.name: one for one in (*everything(session), *session.config.profiles)}
+    for profile in known.values():
+        named = {path for kind, path in wanted_targets(profile) if kind == "database"} | {
+            target.path for target in report.targets if target.profile == profile.name
+        }
+        own = {path: check for path, check in checks.items() if path in named}
+        if own:
+            remember_checks(session, profile, own, report)
+
+
+def _result(target: DiagnosedTarget) -> str:
+    if not target.healthy:
+        return "damaged"
+    return "unsure" if any(one.code == "in-use" for one in target.findings) else "ok"
 
 
 def _databases(session: Session, profile: Profile, job: Job) -> list[_Wanted]:
@@ -129,98 +166,46 @@ def _databases(session: Session, profile: Profile, job: Job) -> list[_Wanted]:
         should_stop=job.should_stop,
     )
     wanted = {
-        path: _Wanted(path, profile.name, source)
+        path: _Wanted(path, profile.name, source, profile.alarms.shrink)
         for source in profile.databases
         for path in [os.path.realpath(source.path)]
     }
     for database in found.databases:
         path = str(database.path)
-        wanted.setdefault(path, _Wanted(path, profile.name, database.source))
+        wanted.setdefault(path, _Wanted(path, profile.name, database.source, profile.alarms.shrink))
     return list(wanted.values())
 
 
-class _Diagnosis:
-    """One database being looked at."""
+def _target(session: Session, wanted: _Wanted, level: Level, folder: Path, job: Job) -> DiagnosedTarget:
+    """Return one database and what was found."""
+    diagnosis = Examination(Path(wanted.path), wanted.source, level, folder, job).diagnosis()
+    found = [*_losses(session, wanted, diagnosis.tables), *diagnosis.found]
+    findings = accepted(sorted(found, key=lambda one: _ORDER.index(one.severity)), wanted.source.accept)
+    seen, checkup = diagnosis.seen, diagnosis.checkup
+    holders = seen.holders.found if seen is not None else ()
+    return DiagnosedTarget(
+        path=wanted.path,
+        profile=wanted.profile,
+        healthy=healthy(findings),
+        findings=findings,
+        size=seen.size if seen is not None else 0,
+        journal_mode=seen.journal_mode if seen is not None else "",
+        tables=diagnosis.tables,
+        checks=tuple(one.name for one in checkup.checks) if checkup is not None else (),
+        open_by=tuple(sorted({f"{one.command} ({one.pid})" for one in holders})),
+    )
 
-    def __init__(self, session: Session, wanted: _Wanted, level: Level, folder: Path, job: Job) -> None:
-        self._session = session
-        self._wanted = wanted
-        self._path = Path(wanted.path)
-        self._level = level
-        self._folder = folder
-        self._job = job
-        self._timeout = max(wanted.source.timeout.total_seconds(), _size(self._path) / SLOWEST)
 
-    def target(self) -> DiagnosedTarget:
-        seen: probe.Probe | None = None
-        checkup: Checkup | None = None
-        try:
-            seen = probe.look(self._path)
-            found = finding.of_surroundings(seen)
-            checkup = look_at(
-                self._path,
-                level=self._level,
-                folder=self._folder,
-                timeout=self._timeout,
-                should_stop=self._job.should_stop,
-            )
-            found = [*self._of_checks(checkup), *self._losses(checkup), *found]
-        except (CancelledError, MemoryError):
-            raise
-        except LifeboatError as error:
-            found = [finding.of_error(error, self._wanted.path), *(finding.of_surroundings(seen) if seen else ())]
-        findings = finding.accepted(found, self._wanted.source.accept)
-        holders = seen.holders.found if seen is not None else ()
-        return DiagnosedTarget(
-            path=self._wanted.path,
-            profile=self._wanted.profile,
-            healthy=finding.healthy(findings),
-            findings=findings,
-            size=seen.size if seen is not None else 0,
-            journal_mode=seen.journal_mode if seen is not None else "",
-            tables=checkup.tables if checkup is not None else {},
-            checks=tuple(one.name for one in checkup.checks) if checkup is not None else (),
-            open_by=tuple(sorted({f"{one.command} ({one.pid})" for one in holders})),
-        )
-
-    def _of_checks(self, checkup: Checkup) -> list[Finding]:
-        """Return what the checks say; full-text indexes are checked in a private copy, unless it must be quick."""
-        if self._level == "quick" or not any("full-text" in line for line in checkup.skipped):
-            return finding.of_checks(checkup, self._wanted.path)
-        try:
-            copy = look_at_copy(
-                self._path,
-                level="quick",
-                folder=self._folder,
-                timeout=self._timeout,
-                should_stop=self._job.should_stop,
-            )
-        except (CancelledError, MemoryError):
-            raise
-        except LifeboatError as error:
-            unread = (*checkup.skipped, f"no private copy could be made: {error.message}")
-            return finding.of_checks(replace(checkup, skipped=unread), self._wanted.path)
-        more = tuple(one for one in copy.checks if one.name == "fts")
-        both = replace(checkup, checks=(*checkup.checks, *more), skipped=copy.skipped)
-        return finding.of_checks(both, self._wanted.path)
-
-    def _losses(self, checkup: Checkup) -> list[Finding]:
-        """Compare with the last good backup of the profile, where there is one: "ok" alone is no evidence."""
-        try:
-            manifests = remove.present(self._session.existing_vault, self._wanted.profile)
-        except LifeboatError:
-            return []
-        for manifest in manifests:
-            record: DatabaseRecord | None = next(
-                (one for one in manifest.databases if one.path == self._wanted.path), None
-            )
-            if manifest.good and record is not None:
-                return finding.of_losses(checkup, record, manifest.id, self._wanted.path)
+def _losses(session: Session, wanted: _Wanted, tables: dict[str, int | None]) -> list[Finding]:
+    """Compare with the last good backup of the profile, where there is one: "ok" alone is no evidence."""
+    if not tables:
         return []
-
-
-def _size(path: Path) -> int:
     try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
+        manifests = remove.present(session.existing_vault, wanted.profile)
+    except LifeboatError:
+        return []
+    for manifest in manifests:
+        record: DatabaseRecord | None = next((one for one in manifest.databases if one.path == wanted.path), None)
+        if manifest.good and record is not None:
+            return of_losses(tables, record, manifest.id, wanted.path, wanted.shrink)
+    return []

@@ -1,14 +1,16 @@
-"""The health file: refreshed after everything that changes what the backups are worth."""
+"""The health file: refreshed after everything that changes what the backups are worth, and by each diagnosis."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-from toolkit.errors import LifeboatError
+from toolkit.errors import LifeboatError, NotFoundError
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
 from toolkit.profile.model import Profile
 from toolkit.vault import health, remove
+from toolkit.vault.health import LastCheck, Observation
 
 FILE_NAME = "health.json"
 
@@ -23,17 +25,48 @@ def wanted(profile: Profile) -> list[tuple[str, str]]:
     return targets
 
 
-def assess(session: Session, profile: Profile) -> tuple[health.Target, ...]:
-    """Return the state of each target of `profile` from the manifests; empty when there is no vault."""
-    manifests = remove.present(session.existing_vault, profile.name)
+def observed(session: Session, profile: str) -> dict[str, Observation]:
+    """Return what the health file remembers of the last look at each target of `profile`; nothing where it is lost."""
+    try:
+        targets = health.read(session.state / FILE_NAME).targets
+    except LifeboatError:
+        return {}
+    return {
+        one.path: Observation(last_check=one.last_check, open_by=one.open_by, free_bytes=one.free_bytes)
+        for one in targets
+        if one.profile == profile
+    }
+
+
+def assess(
+    session: Session, profile: Profile, checks: Mapping[str, LastCheck] | None = None
+) -> tuple[health.Target, ...]:
+    """Return the state of each target of `profile` from the manifests and the last checks, `checks` the newest."""
+    try:
+        manifests = remove.present(session.existing_vault, profile.name)
+    except NotFoundError:
+        manifests = ()
     alarms = health.Alarms(profile.alarms.max_age, profile.alarms.shrink)
-    return health.assess(profile.name, wanted(profile), manifests, alarms, now=session.now())
+    seen = observed(session, profile.name)
+    seen |= {path: Observation(last_check=check) for path, check in (checks or {}).items()}
+    return health.assess(profile.name, wanted(profile), manifests, alarms, now=session.now(), observations=seen)
+
+
+def remember_checks(session: Session, profile: Profile, checks: Mapping[str, LastCheck], report: Report) -> None:
+    """Write what a diagnosis found of the targets of `profile` into the health file, which `status` reads.
+
+    A failure becomes a warning of `report`: a diagnosis works where nothing may be written.
+    """
+    try:
+        health.replace(session.state / FILE_NAME, profile.name, assess(session, profile, checks), now=session.now())
+    except (LifeboatError, OSError) as error:
+        report.warn("health-not-written", f"the health file could not be written: {error}")
 
 
 def refresh_health(session: Session, profile: Profile, report: Report) -> None:
     """Write the state of `profile` into the health file; a failure becomes a warning of `report`.
 
-    A backup that shrank by more than the profile's `alarms.shrink` warns here, loudly.
+    A backup that shrank by more than the profile's `alarms.shrink`, or a table in it, warns here, loudly.
     """
     try:
         targets = assess(session, profile)
@@ -45,3 +78,6 @@ def refresh_health(session: Session, profile: Profile, report: Report) -> None:
         for reason in target.reasons:
             if reason.code == "shrunk":
                 report.warn(reason.code, reason.text, subject=target.path)
+            if reason.code == "rows-shrank":
+                hint = f"look whether that was meant: lifeboat timeline {profile.name}"
+                report.warn(reason.code, reason.text, subject=target.path, hint=hint)

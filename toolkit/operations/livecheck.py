@@ -26,20 +26,26 @@ def working_folder(session: Session, ident: str) -> Iterator[Path]:
         yield folder
 
 
-def look_at(path: Path, *, level: Level, folder: Path, timeout: float, should_stop: ShouldStop) -> Checkup:
+def look_at(
+    path: Path, *, level: Level, folder: Path, timeout: float, should_stop: ShouldStop, values: bool = False
+) -> Checkup:
     """Check the live database `path`, in place when that is possible without keeping writers waiting.
 
     Raises what `sqlite.check.check_live` and `sqlite.hotcopy.copy` raise; nothing is left in `folder`.
     """
     try:
-        return check.check_live(path, level=level, scratch=folder, timeout=timeout, should_stop=should_stop)
+        return check.check_live(
+            path, level=level, scratch=folder, timeout=timeout, values=values, should_stop=should_stop
+        )
     except (SourceTimeoutError, SourceChangedError):
-        return look_at_copy(path, level=level, folder=folder, timeout=timeout, should_stop=should_stop)
+        return look_at_copy(path, level=level, folder=folder, timeout=timeout, values=values, should_stop=should_stop)
 
 
-def look_at_copy(path: Path, *, level: Level, folder: Path, timeout: float, should_stop: ShouldStop) -> Checkup:
+def look_at_copy(
+    path: Path, *, level: Level, folder: Path, timeout: float, should_stop: ShouldStop, values: bool = False
+) -> Checkup:
     """Check a private copy of the live database `path`, full-text indexes too; the copy is removed again."""
     with tempfile.TemporaryDirectory(dir=folder) as private:
         staged = Path(private, "copy.db")
         hotcopy.copy(path, staged, timeout=timeout, should_stop=should_stop)
-        return check.check(staged, level=level, should_stop=should_stop)
+        return check.check(staged, level=level, values=values, should_stop=should_stop)

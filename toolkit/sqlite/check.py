@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from toolkit.errors import CancelledError
 from toolkit.events import ShouldStop, never_stop
-from toolkit.sqlite import blocks, foreignkeys, probe, virtual
+from toolkit.sqlite import blocks, foreignkeys, fulltext, probe, virtual
+from toolkit.sqlite import values as valuechecks
 from toolkit.sqlite.connect import connect, connect_private, quoted
 from toolkit.sqlite.header import Header
 from toolkit.sqlite.translate import is_damage, primary_code, translate
@@ -43,7 +44,8 @@ class CheckResult:
 class Checkup:
     """What was found; the fields are named as in the manifest's `DatabaseRecord`.
 
-    `checks` are some of `sidecars size quick_check integrity_check foreign_key_check fts rtree rows`. `tables`
+    `checks` are some of `sidecars size quick_check integrity_check foreign_key_check fts rtree rows`, and where values
+    are looked at, `sequence checks text`. `tables`
     counts the rows of each table (None where it cannot be read). `foreign_key_violations` is None where it
     could not be counted. `skipped` says which checks could not be made, and why: neither sound nor damaged.
     """
@@ -61,6 +63,7 @@ class Checkup:
     foreign_key_violations: int | None
     checks: tuple[CheckResult, ...]
     skipped: tuple[str, ...]
+    free_pages: int = 0
 
     @property
     def damaged(self) -> bool:
@@ -231,9 +234,29 @@ class _Examination:
         self.tables, unread = _rows(self.connection, {table.name for table in self.virtuals}, sound=sound)
         return unread
 
+    def values(self, *, texts: bool) -> None:
+        """Look at counters of AUTOINCREMENT; and at CHECK constraints and every text of the tables that can be read."""
+        self.make("sequence", lambda: valuechecks.wrong_sequences(self.connection))
+        hidden = {table.name for table in self.virtuals} | virtual.shadow_tables(self.virtuals)
+        tables = [name for name, count in self.tables.items() if count and name not in hidden]
+        if texts:
+            self.make("checks", lambda: valuechecks.broken_checks(self.connection))
+            self.make("text", lambda: self.texts(tables))
+
+    def texts(self, tables: list[str]) -> list[str]:
+        found, habits = valuechecks.invalid_texts(self.connection, tables)
+        self.skipped += [f"{line}, as their application stores them" for line in habits]
+        return found
+
     def full_text(self, path: str, header: Header) -> list[str]:
         with _writable(path, header) as private:
             return self.own_checks(private, FTS, virtual.check_fts)
+
+    def full_text_apart(self, scratch: str) -> list[str]:
+        indexes = [table for table in self.virtuals if table.module in FTS]
+        found, skipped = fulltext.check_apart(self.connection, indexes, scratch)
+        self.skipped += skipped
+        return found
 
     def own_checks(
         self, connection: sqlite3.Connection, modules: tuple[str, ...], check: Callable[..., str | None]
@@ -266,13 +289,15 @@ def _digest(connection: sqlite3.Connection) -> str:
         return ""
 
 
-def _own_checks(work: _Examination, private: str | None, header: Header | None) -> None:
+def _own_checks(work: _Examination, private: str | None, header: Header | None, scratch: str | None) -> None:
     """Make the checks that the modules of virtual tables have for themselves."""
     if any(table.module in RTREE for table in work.virtuals):
         work.make("rtree", lambda: work.own_checks(work.connection, RTREE, virtual.check_rtree))
     indexes = [table.name for table in work.virtuals if table.module in FTS]
     if indexes and private is not None and header is not None:
         work.make("fts", lambda: work.full_text(private, header))
+    elif indexes and scratch is not None:
+        work.make("fts", lambda: work.full_text_apart(scratch))
     elif indexes:
         work.skipped += [f"{name}: a full-text index is checked in a private copy only" for name in indexes]
 
@@ -285,13 +310,16 @@ def examine(
     size: int,
     private: str | None,
     beside: sqlite3.Connection | None = None,
+    values: bool = False,
+    scratch: str | None = None,
     should_stop: ShouldStop = never_stop,
 ) -> Checkup:
     """Check what `connection` reads and count it; the core of `check` and `check_live`.
 
     `header` and `size` (of the main file) are compared unless `header` is None. `private` is the path of the
-    file when nobody else has it: only then can full-text indexes be checked; `beside` is a second connection
-    to it. Raises `sqlite3.Error` for what is no damage: interrupted, out of memory, input/output errors.
+    file when nobody else has it: then full-text indexes are checked there, else apart in the folder `scratch` where
+    one is given, which ends the transaction of `connection`; `beside` is a second connection to it. Raises
+    `sqlite3.Error` for what is no damage: interrupted, out of memory, input/output errors.
     """
     work = _Examination(connection, should_stop)
     if header is not None:
@@ -299,32 +327,40 @@ def examine(
     if level != "counts":
         work.pages("integrity_check" if level == "full" else "quick_check", beside)
     work.make("rows", work.rows)
-    if level != "counts":
-        _own_checks(work, private if header is not None else None, header)
-    return Checkup(
+    if values and all(one.ok for one in work.checks if one.name != FOREIGN_KEYS):
+        work.values(texts=level == "full")
+    mode = str(_optional(connection, "journal_mode")) if header is None else header.journal_mode
+    facts = Checkup(
         size=size,
         page_size=_optional(connection, "page_size"),
         page_count=_optional(connection, "page_count"),
         user_version=_optional(connection, "user_version"),
         application_id=_optional(connection, "application_id"),
         encoding=str(_optional(connection, "encoding") or ""),
-        journal_mode=str(_optional(connection, "journal_mode")) if header is None else header.journal_mode,
+        journal_mode=mode,
         sqlite_version=sqlite3.sqlite_version,
         schema_digest=_digest(connection),
         tables=work.tables,
         foreign_key_violations=work.violations,
-        checks=tuple(work.checks),
-        skipped=tuple(work.skipped),
+        checks=(),
+        skipped=(),
+        free_pages=_optional(connection, "freelist_count"),
     )
+    if level != "counts":
+        _own_checks(work, private if header is not None else None, header, scratch)
+    return replace(facts, checks=tuple(work.checks), skipped=tuple(work.skipped))
 
 
-def check(path: str | os.PathLike[str], *, level: Level, should_stop: ShouldStop = never_stop) -> Checkup:
+def check(
+    path: str | os.PathLike[str], *, level: Level, values: bool = False, should_stop: ShouldStop = never_stop
+) -> Checkup:
     """Check the private database `path`, which nobody else writes, in this process; several threads may at once.
 
     `quick` is `quick_check` (about 1 GB/s of processor time), `full` is `integrity_check` (about 0.2 GB/s);
     foreign keys, full-text indexes, R-trees, size and rows are checked by both. `counts` looks at size, schema and
     rows only: enough for bytes that are known to be those of a sound database. The file's bytes stay as they are.
-    Sidecars are not read: an unfinished one fails the check `sidecars`.
+    With `values` the counters of AUTOINCREMENT are looked at, and by `full` every text and CHECK constraint, where the
+    pages are sound. Sidecars are not read: an unfinished one fails the check `sidecars`.
 
     Damage is a result, never an exception. Raises `SourceMissingError`, `NotADatabaseError` (0 bytes, or no
     database), `SourceError`, `CancelledError`.
@@ -344,6 +380,7 @@ def check(path: str | os.PathLike[str], *, level: Level, should_stop: ShouldStop
                 size=status.st_size,
                 private=where,
                 beside=opened[1] if count > 1 else None,
+                values=values,
                 should_stop=should_stop,
             )
     except sqlite3.Error as error:
@@ -376,6 +413,7 @@ def check_live(
     scratch: Path,
     timeout: float = 300.0,
     busy_limit: float = 30.0,
+    values: bool = False,
     should_stop: ShouldStop = never_stop,
 ) -> Checkup:
     """Check the live database `path` in a process of its own, in one consistent view, disturbing nobody.
@@ -398,6 +436,7 @@ def check_live(
         "wait": timeout,
         "level": level,
         "limit": busy_limit,
+        "values": values,
     }
     try:
         fields = live.run(request, timeout=timeout, should_stop=should_stop)

@@ -172,3 +172,25 @@ def export(path: Path, target: Path, format: Format, *, should_stop: ShouldStop 
             _write(target, sqldump.script(connection, counts), should_stop)
             files = [target]
     return ExportReport(tuple(files), counts)
+
+
+def export_rows(copy: Path, table: str, target: Path, *, should_stop: ShouldStop = never_stop) -> int:
+    """Write the rows of one table of the private database `copy` to the new file `target`, one JSON object a line.
+
+    Returns how many there are. Values as in the JSON format. Raises `DatabaseDamagedError`, `StorageError`,
+    `SpaceError`, `CancelledError`; then nothing is left of the target.
+    """
+    count = 0
+
+    def lines(connection: sqlite3.Connection) -> Iterator[bytes]:
+        nonlocal count
+        columns = sqldump.columns(connection, table, generated=True)
+        connection.text_factory = Text
+        for row in _select(connection, table, columns):
+            count += 1
+            fields = {column: _json_value(value) for column, value in zip(columns, row, strict=True)}
+            yield json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+    with translated(os.fspath(copy)), contextlib.closing(connect_private(copy)) as connection:
+        _write(target, lines(connection), should_stop)
+    return count

@@ -94,10 +94,19 @@ def mark_wal(path: str | os.PathLike[str]) -> None:
     A database keeps its journal mode in the file (SQLite file format, section 1.3.3), and a copy is made in
     rollback mode so that it needs no sidecars. Its times stay. Raises `OSError`.
     """
+    _mark(path, b"\x02\x02")
+
+
+def mark_rollback(path: str | os.PathLike[str]) -> None:
+    """Put the private database `path`, which has no -wal, into rollback mode. Its times stay. Raises `OSError`."""
+    _mark(path, b"\x01\x01")
+
+
+def _mark(path: str | os.PathLike[str], versions: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         times = os.fstat(descriptor)
-        os.pwrite(descriptor, b"\x02\x02", 18)
+        os.pwrite(descriptor, versions, 18)
         os.utime(descriptor, ns=(times.st_atime_ns, times.st_mtime_ns))
     finally:
         os.close(descriptor)

@@ -106,6 +106,8 @@ def run(
         while not lines.ended:
             for event in lines.read():
                 if event["event"] == "done":
+                    if should_stop():  # what is done may have come in one piece with what made it stop
+                        break
                     return event
                 if event["event"] in ("error", "failed"):
                     raise _fail(event, subject)

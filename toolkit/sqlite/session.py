@@ -2,12 +2,14 @@
 
 Four ways, by what is found:
 
-- rollback mode: SHARED lock held by a read transaction. The main file is whole by itself; writers wait.
-- WAL mode with -wal and -shm: a held read transaction. Writers go on.
-- WAL mode without a -wal: nobody uses it. Opening it would leave a -wal and -shm behind, so it is read
-  as immutable, and again if it changed meanwhile.
-- a hot journal, a -wal without -shm, a file system where SQLite may not lock: the files are copied to a
-  private folder, again if they changed meanwhile, and recovered there.
+- rollback mode: SHARED lock held by a read transaction, or by this process itself beside a finished -journal, which
+  SQLite run by root would give to the owner of the database. The main file is whole by itself; writers wait.
+- a -wal whose -shm somebody has open: a held read transaction. Writers go on.
+- WAL mode without a -wal, or with an empty one: nobody uses it. Opening it would leave a -wal and -shm behind,
+  so it is read as immutable, and again if it changed meanwhile.
+- a hot journal, a -wal that nobody has open, a file system where SQLite may not lock: the files are copied to a
+  private folder, again if they changed meanwhile, and recovered there. The first to open a -wal makes its -shm
+  anew, and SQLite opens one that holds anything, whatever the header of the database says.
 
 A shared lock on the main file, of the open file description and so independent of SQLite's own, keeps the
 last application from removing the -wal between the look and the open: nothing is ever created beside the source.
@@ -45,6 +47,14 @@ Result = TypeVar("Result")
 SHARED_FIRST, SHARED_SIZE = 0x40000002, 510
 """The bytes whose locks mean SHARED and EXCLUSIVE (SQLite's os.h, fixed as part of the file format's protocol)."""
 
+RESERVED = 0x40000001
+"""The byte that a writer holds from its first change on."""
+
+SHM_IN_USE = 128
+"""The byte of a -shm that everyone who has it open holds a shared lock of (SQLite's os_unix.c, UNIX_SHM_DMS)."""
+
+_FLOCK = "hhqqi4x"
+
 ATTEMPTS = 4
 _NO_LOCKS = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PRIVATE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
@@ -63,7 +73,8 @@ class Method(enum.StrEnum):
 class View:
     """A consistent view: a connection to read from, and for `LOCKED` and `RESTING` the open main file.
 
-    `path` is the file that `connection` reads: the source, or for `PRIVATE` the recovered copy.
+    `path` is the file that `connection` reads: the source, or for `PRIVATE` the recovered copy. `immutable` tells that
+    SQLite itself holds no lock of it.
     """
 
     connection: sqlite3.Connection
@@ -71,6 +82,7 @@ class View:
     path: str
     method: Method
     journal_mode: str
+    immutable: bool = False
 
 
 class _UnsettledError(Exception):
@@ -112,21 +124,21 @@ def _size(path: str) -> int | None:
         return None
 
 
-def _hold(descriptor: int, path: str, deadline: float) -> None:
-    """Take the shared lock, waiting until `deadline`; where the platform has no such locks, go on without."""
+def _hold(descriptor: int, path: str, deadline: float) -> bool:
+    """Take the shared lock, waiting until `deadline`; False where the platform has no such locks."""
     import fcntl
 
-    wanted = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, SHARED_FIRST, SHARED_SIZE, 0)
+    wanted = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, SHARED_FIRST, SHARED_SIZE, 0)
     while True:
         try:
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
         except OSError as error:
             if error.errno in _NO_LOCKS:
-                return
+                return False
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise SourceError(f"the database cannot be locked ({error.strerror})", subject=path) from error
         else:
-            return
+            return True
         if time.monotonic() > deadline:
             raise SourceTimeoutError(
                 "the database stayed locked by another process",
@@ -134,6 +146,37 @@ def _hold(descriptor: int, path: str, deadline: float) -> None:
                 hint="raise the profile's timeout, or stop the process that holds it",
             )
         time.sleep(0.02)
+
+
+def _release(descriptor: int) -> None:
+    import fcntl
+
+    wanted = struct.pack(_FLOCK, fcntl.F_UNLCK, os.SEEK_SET, SHARED_FIRST, SHARED_SIZE, 0)
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+
+
+def _locked(descriptor: int, at: int) -> bool:
+    """Say whether somebody else holds a lock of the byte `at`; also where the platform cannot tell."""
+    import fcntl
+
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, at, 1, 0)
+    try:
+        held: int = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked))[0]
+    except OSError:
+        return True
+    return held != fcntl.F_UNLCK
+
+
+def _shared(path: str) -> bool:
+    """Say whether somebody has the -shm `path` open in SQLite."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return _locked(descriptor, SHM_IN_USE)
+    finally:
+        os.close(descriptor)
 
 
 def read(path: str, scratch: str, wait: float, use: Callable[[View], Result]) -> Result:
@@ -160,18 +203,22 @@ def read(path: str, scratch: str, wait: float, use: Callable[[View], Result]) ->
 
 def _attempt(path: str, scratch: str, descriptor: int, deadline: float, use: Callable[[View], Result]) -> Result:
     header = _header(descriptor, path)
-    if header.wal:
+    wal = header.wal or bool(_size(path + "-wal"))
+    if wal:
         _hold(descriptor, path, deadline)
-        size = _size(path + "-wal")
-        if not size and (size is None or _size(path + "-shm") is None):
+        if not _shared(path + "-shm"):
+            if _size(path + "-wal"):
+                return _private(path, scratch, header, use)
             return _resting(path, descriptor, use)
-        if _size(path + "-shm") is None:
-            return _private(path, scratch, header, use)
+    elif _size(path + "-journal") and _hold(descriptor, path, deadline):
+        if not _locked(descriptor, RESERVED):
+            return _beside_journal(path, scratch, descriptor, header, use)
+        _release(descriptor)
     connection = _begin(path, deadline)
     if connection is None:
         return _private(path, scratch, header, use)
     with contextlib.closing(connection):
-        method = Method.TRANSACTION if header.wal else Method.LOCKED
+        method = Method.TRANSACTION if wal else Method.LOCKED
         return use(View(connection, descriptor, path, method, header.journal_mode))
 
 
@@ -192,6 +239,27 @@ def _begin(path: str, deadline: float) -> sqlite3.Connection | None:
 
 
 @contextlib.contextmanager
+def beside(view: View, wait: float = 1.0) -> Iterator[sqlite3.Connection | None]:
+    """Give a second connection to what `view` reads, in a state as consistent (perhaps a later one); None without.
+
+    So two checks run at once, on two processors.
+    """
+    connection: sqlite3.Connection | None
+    try:
+        if view.immutable or view.method in (Method.RESTING, Method.PRIVATE):
+            connection = connect_private(view.path)
+        else:
+            connection = _begin(view.path, time.monotonic() + wait)
+    except (sqlite3.Error, SourceError, DatabaseDamagedError):
+        connection = None
+    try:
+        yield connection
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+@contextlib.contextmanager
 def _settled(path: str, *, resting: bool) -> Iterator[None]:
     """Turn every result and failure of the block into `_UnsettledError` when the files changed meanwhile."""
 
@@ -206,6 +274,27 @@ def _settled(path: str, *, resting: bool) -> Iterator[None]:
             raise
     if not settled():
         raise _UnsettledError
+
+
+def _beside_journal(
+    path: str, scratch: str, descriptor: int, header: headers.Header, use: Callable[[View], Result]
+) -> Result:
+    """Read a database whose -journal nobody writes, under the shared lock that is held: as it is when that is over."""
+    if _first_byte(path + "-journal"):
+        return _private(path, scratch, header, use)
+    with contextlib.closing(connect_private(path)) as connection:
+        return use(View(connection, descriptor, path, Method.LOCKED, header.journal_mode, immutable=True))
+
+
+def _first_byte(path: str) -> int:
+    """Return the first byte of a -journal, which is zero once its transaction has ended; zero where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return (file.read(1) or b"\0")[0]
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise SourceError(f"the journal cannot be read ({error.strerror})", subject=path) from error
 
 
 def _resting(path: str, descriptor: int, use: Callable[[View], Result]) -> Result:

@@ -44,7 +44,10 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class SwapPlan:
-    """What the journal says: paths by suffix, empty for the main file; `state` is `begun`, `done` or `taken-back`."""
+    """What the journal says: paths by suffix, empty for the main file.
+
+    `state` is `begun`, `done`, `back` (what was put aside is on its way back) or `taken-back`.
+    """
 
     target: str
     staged: dict[str, str]
@@ -307,6 +310,9 @@ def recover(journal: Path, *, keep_staged: bool = False) -> Recovery:
     if plan is None:
         return "nothing"
     with durable.translated(plan.target):
+        if plan.state == "back":
+            _put_back(journal, plan)
+            return "taken-back"
         if plan.state == "done" or (plan.state == "begun" and not os.path.lexists(plan.staged[""])):
             _finish(journal, plan)
             return "finished"
@@ -318,6 +324,46 @@ def recover(journal: Path, *, keep_staged: bool = False) -> Recovery:
                 durable.remove(Path(path))
         durable.remove(journal)
     return "taken-back"
+
+
+def put_back(journal: Path, *, accept_unseen: bool = True) -> bool:
+    """Undo the finished swap of `journal`: what it put aside takes its names again, what it brought is removed.
+
+    Stopped at any moment, the name holds the new database, the old one, or a barrier, and `put_back` or `recover` goes
+    on. Returns False when there is no journal (any more). Raises `TargetInUseError` with nothing changed,
+    `UsageError` for a swap that is not finished or kept nothing, `StorageError`.
+    """
+    plan = read_plan(journal)
+    if plan is None:
+        return False
+    if plan.state not in ("done", "back") or not plan.keep_aside:
+        raise UsageError("this swap cannot be put back", subject=journal, hint="run: lifeboat jobs recover")
+    refuse_if_held([plan.target + suffix for suffix in ("", *SIDECARS)], accept_unseen=accept_unseen)
+    with durable.translated(plan.target):
+        if plan.state == "done":
+            _write(journal, replace(plan, state="back"))
+        _put_back(journal, plan)
+    return True
+
+
+def _put_back(journal: Path, plan: SwapPlan) -> None:
+    target, aside = Path(plan.target), plan.aside.get("")
+    if aside is None or os.path.lexists(aside):
+        if os.path.lexists(target) and not is_barrier(target):
+            durable.remove(Path(plan.barrier))
+            durable.on_step("link", plan.barrier)
+            os.symlink(BARRIER, plan.barrier)
+            durable.rename(Path(plan.barrier), target)
+        for suffix in SIDECARS:
+            if suffix not in plan.aside:
+                durable.remove(Path(plan.target + suffix))
+            elif os.path.lexists(plan.aside[suffix]):
+                durable.rename(Path(plan.aside[suffix]), Path(plan.target + suffix))
+        if aside is not None:
+            durable.rename(Path(aside), target)
+        else:
+            durable.remove(target)
+    durable.remove(journal)
 
 
 def discard_aside(journal: Path) -> None:

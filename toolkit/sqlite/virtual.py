@@ -68,7 +68,7 @@ def check_rtree(connection: sqlite3.Connection, table: VirtualTable) -> str | No
     return None if verdict == "ok" else f"the R-tree {table.name}: {verdict}"
 
 
-_SHADOWS = {
+SHADOWS = {
     "fts3": ("content", "segments", "segdir", "docsize", "stat"),
     "fts4": ("content", "segments", "segdir", "docsize", "stat"),
     "fts5": ("data", "idx", "content", "docsize", "config"),
@@ -80,4 +80,4 @@ _SHADOWS = {
 
 def shadow_tables(tables: list[VirtualTable]) -> set[str]:
     """Return the names of the tables in which `tables` keep what they hold."""
-    return {f"{table.name}_{suffix}" for table in tables for suffix in _SHADOWS.get(table.module, ())}
+    return {f"{table.name}_{suffix}" for table in tables for suffix in SHADOWS.get(table.module, ())}

@@ -6,6 +6,7 @@ Its parent may kill it at any moment; closing files here drops nobody's locks bu
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -114,21 +115,35 @@ def copy(path: str, target: str, scratch: str, wait: float, limit: float) -> dic
     return {**result, "pages": pages, "bytes": size}
 
 
-def check(path: str, scratch: str, wait: float, level: Level, limit: float) -> dict[str, Any]:
+def check(path: str, scratch: str, wait: float, level: Level, limit: float, *, values: bool) -> dict[str, Any]:
     """Check the live database `path`; see `toolkit.sqlite.check.check_live`."""
     from toolkit.sqlite import check as checks
 
     def use(view: session.View) -> checks.Checkup:
         if view.method is session.Method.PRIVATE:
-            return checks.check(view.path, level=level)
+            return checks.check(view.path, level=level, values=values)
         deadline = time.monotonic() + limit if view.method is session.Method.LOCKED else math.inf
         view.connection.set_progress_handler(lambda: _alone() or time.monotonic() > deadline, 200_000)
         header = None
         if view.method is not session.Method.TRANSACTION:
             header = headers.parse(os.pread(view.descriptor, headers.SIZE, 0))
         size = os.fstat(view.descriptor).st_size
+        if values:
+            os.makedirs(scratch, mode=0o700, exist_ok=True)
         try:
-            return checks.examine(view.connection, level=level, header=header, size=size, private=None)
+            with session.beside(view) if size >= checks.LARGE else contextlib.nullcontext() as other:
+                if other is not None:
+                    other.set_progress_handler(lambda: _alone() or time.monotonic() > deadline, 200_000)
+                return checks.examine(
+                    view.connection,
+                    level=level,
+                    header=header,
+                    size=size,
+                    private=None,
+                    beside=other,
+                    values=values,
+                    scratch=scratch if values else None,
+                )
         except sqlite3.OperationalError as error:
             if primary_code(error) != sqlite3.SQLITE_INTERRUPT:
                 raise

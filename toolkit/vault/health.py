@@ -149,18 +149,22 @@ def _target(
     newest = copies[0] if copies else None
     failed = [one for one in regular if one.status is Status.FAILED and (newest is None or _end(one) > _end(newest))]
     reasons: list[tuple[str, Reason]] = []
-    if seen.last_check is not None and seen.last_check.result == "damaged":
-        reasons.append(("bad", Reason("damaged", seen.last_check.at, f"damaged: {seen.last_check.kind} check failed")))
+    check = seen.last_check
+    if check is not None and check.result == "damaged" and (newest is None or _end(newest) <= check.at):
+        reasons.append(("bad", Reason("damaged", check.at, f"damaged: {check.kind} check failed")))
     reasons += _age(newest, regular, alarms, now)
     if failed:
         text = (
             f"{len(failed)} runs failed: {failed[0].error}" if len(failed) > 1 else f"a run failed: {failed[0].error}"
         )
         reasons.append(("warn", Reason("failed", _end(failed[-1]), text)))
-    damaged = next((one for one in regular if one.status is Status.COMPLETED and _holds(one, kind, path)), None)
+    damaged = next(
+        (one for one in regular if one.status in (Status.COMPLETED, Status.UPLOADING) and _holds(one, kind, path)), None
+    )
     if damaged is not None and damaged is not newest and candidate(damaged).damaged:
         reasons.append(("bad", Reason("backup-damaged", _end(damaged), f"the newest backup {damaged.id} is damaged")))
     reasons += _shrunk(kind, path, copies, alarms)
+    reasons += _rows_shrank(kind, path, copies, alarms)
     state = max((word for word, _ in reasons), key=_STATES.index, default="ok")
     tested = newest is not None and newest.level >= EvidenceLevel.OPENED
     return Target(
@@ -214,6 +218,35 @@ def _shrunk(kind: str, path: str, copies: Sequence[Manifest], alarms: Alarms) ->
     if new >= old * (1 - alarms.shrink):
         return []
     return [("warn", Reason("shrunk", _end(newest), f"shrank from {old:,} to {new:,} bytes since backup {before.id}"))]
+
+
+_INNER = ("_data", "_idx", "_docsize", "_config", "_segments", "_segdir", "_stat", "_node", "_parent")
+"""Endings of the inner tables of full-text and R-tree indexes, whose rows come and go as the index is tidied up."""
+
+
+def _rows_shrank(kind: str, path: str, copies: Sequence[Manifest], alarms: Alarms) -> list[tuple[str, Reason]]:
+    """Compare the rows of each table in the newest good copy of a database with those in the one before."""
+    if alarms.shrink is None or kind != "database" or len(copies) < 2:
+        return []
+    newest, before = copies[0], copies[1]
+    new, old = _rows(newest, path), _rows(before, path)
+    texts = []
+    for table, rows in sorted(old.items()):
+        inner = any(table.endswith(word) and table.removesuffix(word) in old for word in _INNER)
+        if inner or rows is None or new.get(table, 0) is None:
+            continue
+        left = new.get(table) or 0
+        if left < rows * (1 - alarms.shrink):
+            texts.append(f"{table} fell from {rows:,} to {left:,} rows" if table in new else f"{table} is gone")
+    if not texts:
+        return []
+    more = f", and {len(texts) - 3} more tables shrank" if len(texts) > 3 else ""
+    said = f"{', '.join(texts[:3])}{more} since backup {before.id}"
+    return [("warn", Reason("rows-shrank", _end(newest), said))]
+
+
+def _rows(manifest: Manifest, path: str) -> dict[str, int | None]:
+    return {name: rows for one in manifest.databases if one.path == path for name, rows in one.tables.items()}
 
 
 def write(path: Path, health: Health, *, mode: int = 0o600) -> None:

@@ -21,12 +21,13 @@ from toolkit.cli.settings import Command, settings
     exits=(ExitCode.DAMAGE, ExitCode.NOTHING),
 )
 @click.argument("targets", nargs=-1, metavar="[PROFILE|DB]...")
-@click.option("--quick", is_flag=True, help="Leave out what takes long: the content of indexes, full-text indexes.")
+@click.option("--quick", is_flag=True, help="Leave out what takes long: each page, index entry, text and file.")
 def diagnose_command(targets: tuple[str, ...], quick: bool) -> None:  # noqa: FBT001
     """Look for damage in the databases of a PROFILE, in a DB, or everywhere, without touching anything.
 
-    The application can go on. Each finding is a notice, a warning or an error; notices never make a
-    database unhealthy. What changes while it is looked at is called in use, never damaged.
+    Header, pages, contents, the -wal and the -journal beside it, what the last good backup held. The
+    application can go on. Each finding is a notice, a warning or an error; notices never make a database
+    unhealthy. What changes while it is looked at is called in use, never damaged.
     """
     from toolkit.cli.render.diagnose import diagnose_text
     from toolkit.operations import diagnose
