@@ -2,6 +2,8 @@
 
 python shop.py make FOLDER     create the application
 python shop.py write FOLDER    go on selling until the process is ended
+python shop.py sell FOLDER     sell 200 more orders
+python shop.py damage FOLDER   do to the database what a dying disk does: pages of it are noise
 """
 
 from __future__ import annotations
@@ -70,11 +72,32 @@ def sell(folder: Path, chance: random.Random, orders: int) -> None:
         database.close()
 
 
+def damage(folder: Path) -> None:
+    """Overwrite four leaf pages of tables with noise (a page that begins with 13 is such a leaf)."""
+    database = sqlite3.connect(folder / "shop.db")
+    database.execute("pragma wal_checkpoint(truncate)")
+    database.close()
+    chance, size = random.Random(4), 4096
+    with (folder / "shop.db").open("r+b") as file:
+        data = file.read()
+        leaves = [page for page in range(8, len(data) // size // 2) if data[page * size] == 13]
+        for page in sorted(chance.sample(leaves, 4)):
+            file.seek(page * size)
+            file.write(chance.randbytes(size))
+            print(f"page {page + 1} is noise now")
+
+
 def main() -> None:
     """Do what the first argument says in the folder of the second."""
     verb, folder = sys.argv[1], Path(sys.argv[2])
     if verb == "make":
         make(folder)
+        return
+    if verb == "damage":
+        damage(folder)
+        return
+    if verb == "sell":
+        sell(folder, random.Random(3), 200)
         return
     chance = random.Random(2)
     while True:

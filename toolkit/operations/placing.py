@@ -50,7 +50,30 @@ def _place_database(record: SwapRecord) -> None:
         return
     staged = tuple(Path(path) for path in record.staged)
     owner = None if os.path.lexists(record.target) else swap.ownership(staged[0])
-    swap.put(staged, Path(record.target), journal, keep_aside=False, owner=owner, accept_unseen=True)
+    swap.put(staged, Path(record.target), journal, keep_aside=record.keep, owner=owner, accept_unseen=True)
+
+
+def let_go(journal: RestoreJournal) -> None:
+    """Remove what the swaps kept beside the databases, or move it into its folder; can be repeated."""
+    for record in journal.swaps:
+        plan = swap.read_plan(Path(record.journal)) if record.keep else None
+        if plan is None:
+            continue
+        if record.kept:
+            for suffix, path in plan.aside.items():
+                if os.path.lexists(path):
+                    with durable.translated(record.kept):
+                        durable.make_directory(Path(record.kept))
+                        durable.rename(Path(path), Path(record.kept) / f"{os.path.basename(record.target)}{suffix}")
+            durable.remove(Path(record.journal))
+        else:
+            swap.discard_aside(Path(record.journal))
+
+
+def put_back(journal: RestoreJournal) -> None:
+    """Give what the swaps kept aside its names again; can be repeated after a stop at any moment."""
+    for record in journal.swaps:
+        swap.put_back(Path(record.journal))
 
 
 def _holds_database(staging: Staging, journal: RestoreJournal) -> bool:

@@ -17,8 +17,8 @@ from toolkit import durable
 from toolkit.errors import BackupNotFoundError, LifeboatError, LockedError, NotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import runner_alive
-from toolkit.operations import restore_journal, safety
-from toolkit.operations.placing import place
+from toolkit.operations import aside, restore_journal, safety
+from toolkit.operations.placing import let_go, place, put_back
 from toolkit.operations.plan import Plan, Step
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.restore_journal import RestoreJournal
@@ -39,14 +39,17 @@ class RecoveryReport(Report, kw_only=True):
     actions: list[str] = msgspec.field(default_factory=list)
 
 
-def settle(session: Session, profile: str, job: Job) -> list[str]:
-    """Settle everything of `profile` that a run which is gone left half done; hold its lock for this."""
+def settle(session: Session, profile: str, job: Job, *, vault: bool = True) -> list[str]:
+    """Settle everything of `profile` that a run which is gone left half done; hold its lock for this.
+
+    Without `vault` only what lies beside the profile's own data: for a vault that cannot be written.
+    """
     actions = []
     for path, journal in _abandoned(session, job):
         if journal.profile == profile and _vault_key(journal.vault) == _vault_key(session.vault_path):
             actions.append(_recover_one(session, path, journal, job))
     _sweep(session, job)
-    return [*actions, *session.recover(profile, job)]
+    return [*actions, *session.recover(profile, job)] if vault else actions
 
 
 def settle_interrupted(session: Session, job: Job) -> None:
@@ -60,11 +63,8 @@ def announce(session: Session, job: Job, plan: Plan) -> Plan:
     pending = [journal for _, journal in _abandoned(session, job)]
     if not pending:
         return plan
-    words = {"commit": "finish", "staging": "take back"}
-    first = [
-        Step(n=1, name="settle", title=f"{words[one.phase]} the restore of {one.backup} that was interrupted")
-        for one in pending
-    ]
+    words = {"commit": "finish", "staging": "take back", "back": "go on putting back"}
+    first = [Step(n=1, name="settle", title=f"{words[one.phase]} {one.what} that was interrupted") for one in pending]
     steps = [msgspec.structs.replace(step, n=number) for number, step in enumerate([*first, *plan.steps], 1)]
     return msgspec.structs.replace(plan, steps=tuple(steps)).sealed()
 
@@ -115,7 +115,7 @@ def _is_gone(session: Session, job: Job, ident: str) -> bool:
 
 
 def _abandoned(session: Session, job: Job, report: RecoveryReport | None = None) -> list[tuple[Path, RestoreJournal]]:
-    """Return the journals of restores whose run is gone; one that cannot be read is said, and stays."""
+    """Return the journals of restores and repairs whose run is gone; one that cannot be read is said, and stays."""
     found = []
     for path in restore_journal.pending(session.state):
         try:
@@ -133,19 +133,27 @@ def _abandoned(session: Session, job: Job, report: RecoveryReport | None = None)
 def _recover_one(session: Session, path: Path, journal: RestoreJournal, job: Job) -> str:
     if journal.phase == "commit":
         failed, _ = place(journal, job)
+        aside.record(session, journal)
+        let_go(journal)
         if journal.safety:
             with contextlib.suppress(BackupNotFoundError):
                 safety.note_result(session, journal.safety)
-        words = f"finished the restore of {journal.backup} that was interrupted"
+        words = f"finished {journal.what} that was interrupted"
         if failed:
             words += f"; {len(failed)} names could not be placed"
+    elif journal.phase == "back":
+        put_back(journal)
+        if journal.safety:
+            with contextlib.suppress(BackupNotFoundError):
+                safety.note_taken_back(session, journal.safety)
+        words = f"put back what {journal.what} had replaced, as it had begun to when it was interrupted"
     else:
         staged = (*journal.stages, *journal.databases)
         for path_of_stage in sorted(staged, key=lambda one: int(one.rpartition("-")[2]), reverse=True):
             _discard(Path(path_of_stage))  # the last first: each gives its folder the time that it found
         for folder in journal.folders:
             _remove_begun(Path(folder))
-        words = f"took back the restore of {journal.backup} that was interrupted; nothing had been changed"
+        words = f"took back {journal.what} that was interrupted; nothing had been changed"
     failures = start_all(list(reversed(journal.stopped)))
     durable.remove(path)
     _remove_strays(path.parent, journal.job)

@@ -25,6 +25,7 @@ class Ending(enum.StrEnum):
     DAMAGE = "damage"
     REFUSED = "refused"
     NOTHING = "nothing"
+    UNREACHED = "unreached"
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +49,17 @@ _OUTCOMES = {
     Ending.DAMAGE: Outcome.WARN,
     Ending.REFUSED: Outcome.REFUSED,
     Ending.NOTHING: Outcome.FAILED,
+    Ending.UNREACHED: Outcome.FAILED,
 }
-_SEVERITY = (Ending.DONE, Ending.INCOMPLETE, Ending.DAMAGE, Ending.NOTHING, Ending.REFUSED, Ending.FAILED)
+_SEVERITY = (
+    Ending.DONE,
+    Ending.INCOMPLETE,
+    Ending.DAMAGE,
+    Ending.NOTHING,
+    Ending.UNREACHED,
+    Ending.REFUSED,
+    Ending.FAILED,
+)
 
 
 def worst(*endings: Ending) -> Ending:

@@ -158,10 +158,9 @@ def apply(
     keys = tuple(os.path.realpath(row.path) for row in made.databases) + tuple(made.roots)
     with session.hold(manifest.profile, operation, job), session.hold_keys(keys, f"{operation} of {manifest.id}", job):
         recovery.settle(session, manifest.profile, job)
-        fresh = make_plan(
-            session, msgspec.structs.replace(made.request, decisions=_decisions(made)), job, empty_ok=remove is not None
-        )
-        made.plan.require(fresh.plan)
+        if not _still_absent(made):
+            request = msgspec.structs.replace(made.request, decisions=_decisions(made))
+            made.plan.require(make_plan(session, request, job, empty_ok=remove is not None).plan)
         run = _Run(session, made, job, report, _begin(session, made, job), held=folder_times.held(made))
         try:
             _prepare(run)
@@ -178,6 +177,13 @@ def apply(
                 stage.close()
     _finish(run)
     return report
+
+
+def _still_absent(made: RestorePlan) -> bool:
+    """Say whether the plan found no folder to restore to and there is none now: then it need not be made again."""
+    to = made.request.to
+    found = made.existing or made.clashes or made.same or any(row.replaces for row in made.databases)
+    return to is not None and not found and not os.path.lexists(to)
 
 
 def _decisions(made: RestorePlan) -> dict[str, OnConflict]:

@@ -1,7 +1,8 @@
-"""The journal of a restore: what `recover` needs to finish it or to take it back after a power cut.
+"""The journal of a restore, repair or rescue: what `recover` needs to finish it or to take it back after a power cut.
 
 Before `commit` the target is untouched, and recovery discards what was staged. From `commit` on, all that
-is needed lies staged and durable beside the targets, and recovery only goes forward.
+is needed lies staged and durable beside the targets, and recovery only goes forward. `back` is a rescue whose
+smoke test failed: recovery goes on putting the old files back.
 """
 
 from __future__ import annotations
@@ -12,24 +13,31 @@ from typing import Literal
 import msgspec
 
 from toolkit import durable
+from toolkit.display import display
 from toolkit.errors import ArchiveDamagedError, FormatError
 from toolkit.filelist import decode_name, encode_name
 from toolkit.operations.services import Command
 
 VERSION = 1
-Phase = Literal["staging", "commit"]
+Phase = Literal["staging", "commit", "back"]
 
 
 class SwapRecord(msgspec.Struct, frozen=True):
-    """A database to put in place: its staged files (main first), its path, and the journal of the swap."""
+    """A database to put in place: its staged files (main first), its path, and the journal of the swap.
+
+    With `keep` what it replaces stays beside it under hidden names until the whole operation is done, so that it can
+    be put back; then it is removed, or moved into the folder `kept`, which is beside it too.
+    """
 
     staged: tuple[str, ...]
     target: str
     journal: str
+    keep: bool = False
+    kept: str = ""
 
 
 class RestoreJournal(msgspec.Struct, frozen=True, kw_only=True):
-    """One restore that is under way. `stages` are the journals of its staging folders, `folders` their paths.
+    """One operation that is under way. `stages` are the journals of its staging folders, `folders` their paths.
 
     `databases` are the journals of those that hold databases: discarded after the swaps, never merged. All are
     written down before they are made, so that a stop in between leaves nothing that nobody knows of.
@@ -41,7 +49,8 @@ class RestoreJournal(msgspec.Struct, frozen=True, kw_only=True):
     job: str
     profile: str
     vault: str
-    backup: str
+    backup: str = ""
+    operation: str = "restore"
     safety: str = ""
     phase: Phase = "staging"
     stages: tuple[str, ...] = ()
@@ -51,6 +60,12 @@ class RestoreJournal(msgspec.Struct, frozen=True, kw_only=True):
     remove: str = ""
     times: str = ""
     stopped: tuple[Command, ...] = ()
+
+    @property
+    def what(self) -> str:
+        """The operation in words, for people: of which backup, or of which databases."""
+        subject = self.backup or ", ".join(display(swap.target) for swap in self.swaps)
+        return f"the {self.operation} of {subject}" if subject else f"the {self.operation}"
 
 
 def folder(state: Path) -> Path:
@@ -94,6 +109,6 @@ def read(path: Path) -> RestoreJournal:
 
 
 def pending(state: Path) -> list[Path]:
-    """Return the journals of restores that did not end, oldest first."""
+    """Return the journals of operations that did not end, oldest first."""
     found = sorted(folder(state).glob("*.json")) if folder(state).is_dir() else []
     return sorted(found, key=lambda path: path.stat().st_mtime)

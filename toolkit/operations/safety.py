@@ -1,4 +1,4 @@
-"""The safety backup: what a restore is about to replace, kept first, and what undo needs to know.
+"""The safety backup: what a restore, repair or rescue is about to replace, kept first, and what undo needs to know.
 
 It is an ordinary backup of kind `safety`. Databases are taken bit for bit with their sidecars. Beside it lies
 `STEM.undo.jsonl`: the paths that were not there before, one JSON line each, which undo removes again, and the times of
@@ -11,19 +11,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from toolkit import durable
-from toolkit.archive.manifest import Manifest, Source, UndoRecord
+from toolkit.archive.manifest import Check, Manifest, Source, UndoRecord
+from toolkit.display import display
 from toolkit.errors import ArchiveDamagedError, StorageError
 from toolkit.filelist import Item, Section, decode_name, encode_name
 from toolkit.jobs.context import Job
 from toolkit.operations import folder_times, writing
 from toolkit.operations.archiving import safety_spec
-from toolkit.operations.restore_plan import SIDECARS, Action, OnConflict, RestorePlan, wanted_entries
+from toolkit.operations.restore_plan import SIDECARS, Action, DatabaseRow, OnConflict, RestorePlan, wanted_entries
 from toolkit.operations.session import Session
 from toolkit.operations.survey import FoundDatabase, Survey, entry_of
 from toolkit.operations.verify import read_back
@@ -55,11 +56,67 @@ def make(
     does not read back.
     """
     manifest = made.request.backup.manifest
-    profile = session.known_profile(manifest.profile) or Profile(name=manifest.profile)
-    found = _survey(made)
+    found = _survey(made.databases, made.roots, made.replaced_bytes)
     if removed is not None:  # what an undo removes lies in the roots of what it undoes
         known = {one.path for one in found.sources}
-        found.sources += [one for one in made.request.backup.manifest.sources if one.path not in known]
+        found.sources += [one for one in manifest.sources if one.path not in known]
+    return _keep(
+        session,
+        manifest.profile,
+        found,
+        UndoRecord(operation=operation, job=job.id, backup=manifest.id, target=str(made.request.to or "in place")),
+        job,
+        note=f"before {operation} of {manifest.id}",
+        extra=lambda: _items(made, removed),
+        created=_came(made, created),
+        folders=folders,
+    )
+
+
+def make_of_databases(
+    session: Session,
+    profile: str,
+    databases: Sequence[DatabaseRow],
+    job: Job,
+    *,
+    operation: str,
+    backup: str = "",
+    damage: Mapping[str, tuple[Check, ...]],
+) -> str:
+    """Make the safety backup of `databases`, bit for bit with their sidecars, before they are replaced; return its id.
+
+    `damage` says by path what is wrong with them: such a backup is the only copy of a damaged original, which retention
+    never removes. Raises as `make` does.
+    """
+    size = sum(row.size for row in databases)
+    return _keep(
+        session,
+        profile,
+        _survey(databases, (), size),
+        UndoRecord(operation=operation, job=job.id, backup=backup, target="in place"),
+        job,
+        note=f"before {operation} of {', '.join(display(row.name) for row in databases)}",
+        extra=lambda: _lone_sidecars(databases),
+        created=(row.path for row in databases if not row.replaces),
+        damage=damage,
+    )
+
+
+def _keep(
+    session: Session,
+    name: str,
+    found: Survey,
+    undo: UndoRecord,
+    job: Job,
+    *,
+    note: str,
+    extra: Callable[[], Iterator[Item]],
+    created: Iterable[str],
+    folders: Iterable[FolderTime] = (),
+    damage: Mapping[str, tuple[Check, ...]] | None = None,
+) -> str:
+    profile = session.known_profile(name) or Profile(name=name)
+    databases_only = all(source.section is Section.DATABASES for source in found.sources)
     result = writing.make(
         session,
         profile,
@@ -67,17 +124,16 @@ def make(
             survey=found,
             spec=safety_spec(profile),
             kind=Kind.SAFETY,
-            scope=Scope.FULL if made.roots else Scope.DATABASE,
-            note=f"before {operation} of {manifest.id}",
+            scope=Scope.DATABASE if databases_only else Scope.FULL,
+            note=note,
             raw=True,
-            extra=lambda: _items(made, removed),
-            undo=UndoRecord(
-                operation=operation, job=job.id, backup=manifest.id, target=str(made.request.to or "in place")
-            ),
+            damage=damage or {},
+            extra=extra,
+            undo=undo,
         ),
         job,
     )
-    _write_undo_list(session, result.manifest, made, created, folders)
+    _write_undo_list(session, result.manifest, created, folders)
     verdict = read_back(session, result.manifest, job)
     if verdict.manifest.evidence.damage:
         raise StorageError(
@@ -88,9 +144,9 @@ def make(
     return result.manifest.id
 
 
-def _survey(made: RestorePlan) -> Survey:
+def _survey(databases: Sequence[DatabaseRow], roots: Sequence[str], replaced: int) -> Survey:
     found = Survey(asked=1)
-    for row in made.databases:
+    for row in databases:
         found.sources.append(Source(Section.DATABASES, row.path))
         if row.replaces and os.path.lexists(row.path):
             path = Path(row.path)
@@ -107,8 +163,8 @@ def _survey(made: RestorePlan) -> Survey:
                 )
             )
             found.bytes += size
-    found.sources += [Source(Section.FILES, root) for root in made.roots]
-    found.bytes += made.replaced_bytes
+    found.sources += [Source(Section.FILES, root) for root in roots]
+    found.bytes += replaced
     return found
 
 
@@ -123,7 +179,12 @@ def _items(made: RestorePlan, removed: Path | None) -> Iterator[Item]:
             yield read.item(entry)
             if path not in whole:
                 break
-    for row in made.databases:
+    yield from _lone_sidecars(made.databases)
+
+
+def _lone_sidecars(databases: Sequence[DatabaseRow]) -> Iterator[Item]:
+    """Yield the sidecars of databases that are gone themselves."""
+    for row in databases:
         if row.replaces and not os.path.lexists(row.path):
             for suffix in SIDECARS:
                 if os.path.lexists(row.path + suffix):
@@ -136,22 +197,28 @@ def undo_list_path(session: Session, manifest: Manifest) -> Path:
     return home / f"{layout.stem_of(manifest)}{UNDO_LIST}"
 
 
+def _came(made: RestorePlan, created: Iterable[str]) -> Iterator[str]:
+    """Yield the paths that a restore brings and that were not there, with the links to their roots followed."""
+    real = functools.cache(os.path.realpath)
+    for row in made.databases:
+        if not row.replaces:
+            folder, name = os.path.split(row.path)
+            yield f"{real(folder).rstrip('/')}/{name}"
+    for (_, target, root), action in zip(wanted_entries(made.request), made.actions, strict=True):
+        if action == Action.CREATE:
+            yield real(root) + target[len(root) :]
+    for target in created:
+        root = next((root for root in made.roots if target.startswith(f"{root.rstrip('/')}/")), "")
+        yield (real(root) if root else "") + target[len(root) :]
+
+
 def _write_undo_list(
-    session: Session, manifest: Manifest, made: RestorePlan, created: Iterable[str], folders: Iterable[FolderTime]
+    session: Session, manifest: Manifest, created: Iterable[str], folders: Iterable[FolderTime]
 ) -> None:
     path = undo_list_path(session, manifest)
     with durable.translated(path), durable.atomic_file(path) as file:
-        real = functools.cache(os.path.realpath)
-        for row in made.databases:
-            if not row.replaces:
-                folder, name = os.path.split(row.path)
-                file.write(_undo_line(f"{real(folder).rstrip('/')}/{name}"))
-        for (_, target, root), action in zip(wanted_entries(made.request), made.actions, strict=True):
-            if action == Action.CREATE:
-                file.write(_undo_line(real(root) + target[len(root) :]))
         for target in created:
-            root = next((root for root in made.roots if target.startswith(f"{root.rstrip('/')}/")), "")
-            file.write(_undo_line((real(root) if root else "") + target[len(root) :]))
+            file.write(_undo_line(target))
         for one in folders:
             file.write(folder_times.line(one))
 
@@ -219,6 +286,18 @@ def note_result(session: Session, ident: str) -> None:
             return manifest
         undo = msgspec.structs.replace(manifest.undo, finished=session.now())
         return msgspec.structs.replace(manifest, undo=undo)
+
+    store.update(session.existing_vault, ident, change)
+
+
+def note_taken_back(session: Session, ident: str) -> None:
+    """Write into the safety backup that the operation was taken back at once: what it keeps is in its place again."""
+
+    def change(manifest: Manifest) -> Manifest:
+        if manifest.undo is None:
+            return manifest
+        now = session.now()
+        return msgspec.structs.replace(manifest, undo=msgspec.structs.replace(manifest.undo, finished=now, undone=now))
 
     store.update(session.existing_vault, ident, change)
 

@@ -46,3 +46,18 @@ def sweep(vault: Vault) -> list[Path]:
             finally:
                 os.close(fd)
     return removed
+
+
+def inner(folder: Path) -> Path:
+    """Make the folder `folder` inside a private one, 0700, and return it; one that is there is left as it is.
+
+    Raises `StorageError`, `SpaceError`.
+    """
+    with durable.translated(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def drop(folder: Path) -> None:
+    """Remove a private folder with all in it; what cannot be removed goes with the run's own folder."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -81,8 +81,10 @@ def active(services: Sequence[Command]) -> tuple[Command, ...]:
 
 
 @contextlib.contextmanager
-def stopped(services: Sequence[Command], job: Job, report: Report) -> Iterator[None]:
+def stopped(services: Sequence[Command], job: Job, report: Report, *, also: Sequence[Command] = ()) -> Iterator[None]:
     """Stop `services` for the block, and start them again in the opposite order whatever happens in it.
+
+    `also` are started with them after a block that ends well: services that were down already, since they had failed.
 
     A service that does not stop raises `ServiceError` after those already stopped were started again; one
     that does not start becomes a warning of `report`.
@@ -94,6 +96,7 @@ def stopped(services: Sequence[Command], job: Job, report: Report) -> Iterator[N
             job.log("info", "service-stop", f"stopping {service.name}")
             run(service.stop, name=service.name)
         yield
+        down.extend(also)
     finally:
         for failure in start_all(list(reversed(down))):
             report.warn(

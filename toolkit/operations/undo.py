@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import msgspec
 from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import BackupNotFoundError, NotFoundError
 from toolkit.jobs.context import Job
-from toolkit.operations import restore, safety
+from toolkit.operations import aside, restore, safety, undo_aside
 from toolkit.operations.archiving import stored
+from toolkit.operations.aside import AsideRecord
 from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Notice
 from toolkit.operations.restore_plan import OnConflict, RestorePlan, RestoreRequest, make_plan
@@ -20,9 +22,10 @@ from toolkit.vault import remove, sidecar, store
 
 
 class UndoPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What undo would take back: a restore (with its plan) or deletions (the ids in the trash)."""
+    """What undo would take back: a restore or repair (with its plan), files moved aside, or deletions (by id)."""
 
     plan: Plan
+    aside: AsideRecord | None = None
     manifest: Manifest | None = None
     deleted: tuple[str, ...] = ()
     warnings: tuple[Notice, ...] = ()
@@ -30,11 +33,23 @@ class UndoPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Candidate(msgspec.Struct, frozen=True):
     when: datetime
-    manifest: Manifest
+    manifest: Manifest | None
     deletion: bool
+    aside: AsideRecord | None = None
 
 
 def _candidates(session: Session, word: str | None) -> list[_Candidate]:
+    found = [
+        _Candidate(record.finished, None, deletion=False, aside=record)
+        for record in aside.records(session)
+        if word is None or word == record.profile
+    ]
+    with contextlib.suppress(NotFoundError):
+        found += _of_vault(session, word)
+    return sorted(found, key=lambda one: one.when, reverse=True)
+
+
+def _of_vault(session: Session, word: str | None) -> list[_Candidate]:
     found = []
     for one in sidecar.load_all(session.existing_vault):
         manifest = one.manifest
@@ -45,7 +60,7 @@ def _candidates(session: Session, word: str | None) -> list[_Candidate]:
                 found.append(_Candidate(manifest.tombstone.when, manifest, deletion=True))
         elif (finished := _finished(manifest)) is not None:
             found.append(_Candidate(finished, manifest, deletion=False))
-    return sorted(found, key=lambda one: one.when, reverse=True)
+    return found
 
 
 def _finished(manifest: Manifest) -> datetime | None:
@@ -64,14 +79,13 @@ def make_plan_for(
     Deletions that were made by the same command are undone together. Raises `BackupNotFoundError` when there
     is nothing to undo. Restores that were interrupted should be settled before (`recovery.settle_interrupted`).
     """
-    try:
-        found = _candidates(session, word)
-    except NotFoundError:
-        found = []
+    found = _candidates(session, word)
     if not found:
         raise BackupNotFoundError("there is nothing to undo", subject=word, hint="`lifeboat list --kind safety --all`")
     last = found[0]
-    if last.deletion:
+    if last.aside is not None:
+        return _aside_plan(session, last.aside), None
+    if last.manifest is None or last.deletion:
         return _undelete_plan(found, last), None
     backup = stored(session, session.existing_vault, last.manifest)
     made = make_plan(
@@ -98,11 +112,7 @@ def make_plan_for(
         if created
         else made.plan.steps,
     ).sealed()
-    warnings = tuple(
-        Notice(code="written-since", message="it was written to after the operation that is undone", subject=path)
-        for path in since
-    )
-    return UndoPlan(plan=plan, manifest=last.manifest, warnings=warnings), made
+    return UndoPlan(plan=plan, manifest=last.manifest, warnings=_warnings(since)), made
 
 
 def _loss(manifest: Manifest, since: list[str]) -> Loss:
@@ -111,15 +121,39 @@ def _loss(manifest: Manifest, since: list[str]) -> Loss:
     return Loss(text=text, since=when.isoformat(timespec="seconds") if when is not None else None)
 
 
+def _aside_plan(session: Session, record: AsideRecord) -> UndoPlan:
+    since = undo_aside.written_since(record)
+    plan = undo_aside.plan_of(session, record)
+    loss = Loss(
+        text=f"{len(since)} files were written to since; they are kept" if since else "", since=plan.loses.since
+    )
+    return UndoPlan(plan=msgspec.structs.replace(plan, loses=loss), aside=record, warnings=_warnings(since))
+
+
+def _warnings(since: list[str]) -> tuple[Notice, ...]:
+    return tuple(
+        Notice(code="written-since", message="it was written to after the operation that is undone", subject=path)
+        for path in since
+    )
+
+
 def _undelete_plan(found: list[_Candidate], last: _Candidate) -> UndoPlan:
-    together = tuple(one.manifest.id for one in found if one.deletion and one.when == last.when)
+    same = [one.manifest for one in found if one.deletion and one.when == last.when]
+    together = tuple(one.id for one in same if one is not None)
     step = Step(n=1, name="untrash", title=f"bring {', '.join(together)} back from the trash")
     plan = Plan(op="undo", targets=together, steps=(step,), cli="lifeboat undo", confirm="none").sealed()
     return UndoPlan(plan=plan, deleted=together)
 
 
-def apply(session: Session, undo: UndoPlan, made: RestorePlan | None, job: Job) -> restore.RestoreReport:
+def apply(
+    session: Session, undo: UndoPlan, made: RestorePlan | None, job: Job, *, assume_unused: bool = False
+) -> restore.RestoreReport:
     """Do what the plan says; raises what `restore.apply` raises."""
+    if undo.aside is not None:
+        report = restore.RestoreReport(target="in place", warnings=list(undo.warnings))
+        report.restored = undo_aside.apply(session, undo.aside, undo.plan, job, report, assume_unused=assume_unused)
+        report.notes.append("what was there is moved aside; `lifeboat undo` puts it back")
+        return report
     if made is None or undo.manifest is None:
         return _undelete(session, undo, job)
     listed: Path | None = safety.undo_list_path(session, undo.manifest)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @yes_option
 @confirm_option
 def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | None, assume_unused: bool) -> None:
-    """Put back what the last restore or delete replaced.
+    """Put back what the last restore, repair, rescue or delete replaced.
 
     What is replaced now is kept again, so that undo can be undone. Writes made since are named first.
     """
@@ -50,6 +50,6 @@ def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | N
         if not (yes or given.quiet or given.json or given.events):
             show_undo(found)
         prompts.confirm(found.plan, yes=yes, word=confirm)
-        return undo.apply(session, found, made, job)
+        return undo.apply(session, found, made, job, assume_unused=assume_unused)
 
     work("undo", [what] if what else [], body, restore_text)

@@ -1,0 +1,36 @@
+"""The plan of a destructive operation as lines, for every command that has one."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit.cli.render.paragraph import paragraph
+from toolkit.display import display
+from toolkit.operations.plan import Plan
+from toolkit.wording import size_text
+
+MOST_ROWS = 20
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Return the plan as lines: targets, steps, what is lost and kept, space, the command that equals it."""
+    lines = [click.style(f"{plan.op} {plan.digest}", bold=True)]
+    lines += [f"  target   {display(target)}" for target in plan.targets[:MOST_ROWS]]
+    for step in plan.steps:
+        size = f"  {size_text(step.writes_bytes)}" if step.writes_bytes else ""
+        lines += paragraph(f"{step.n}.", f"{step.title}{size}{'  (offline)' if step.offline else ''}", hang=5)
+    clashes = plan.clashes
+    if clashes.same or clashes.missing or clashes.differ:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(clashes.by_kind.items()))
+        lines.append(
+            f"  names    {clashes.missing} missing, {clashes.same} the same,"
+            f" {clashes.differ} that differ{f' ({kinds})' if kinds else ''}"
+        )
+    if plan.loses.text:
+        lines += paragraph("loses", plan.loses.text)
+    if plan.keeps:
+        lines += paragraph("keeps", plan.keeps)
+    if plan.needs.free:
+        lines.append(f"  space    {size_text(plan.needs.free)} needed, {size_text(plan.needs.have)} free")
+    lines.append(f"  same as  {display(plan.cli)}")
+    return lines
