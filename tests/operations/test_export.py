@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.makers import databases
 from tests.makers.applications import Shop, configured, names_below, shop
-from toolkit.errors import DatabaseDamagedError, RefusedError, SourceMissingError, UsageError
+from toolkit.errors import DamageError, NotADatabaseError, RefusedError, SourceMissingError, UsageError
 from toolkit.operations import export
 from toolkit.operations.export import ExportReport, ExportRequest
 from toolkit.operations.report import Ending
@@ -94,29 +95,78 @@ def damaged_index(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [databases.flipped_page, databases.truncated, damaged_index])
-def test_a_damaged_database_raises_and_leaves_nothing(made: Shop, tmp_path: Path, make: object) -> None:
-    bad = make(made.root / "bad.db")  # type: ignore[operator]
+def truth(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with databases.opened(path) as connection:
+        names = ("users", "products", "orders", "audit", "notes")
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+
+
+@pytest.mark.parametrize("make", [databases.flipped_page, damaged_index, databases.broken_fts])
+def test_a_damaged_database_is_exported_whole_where_every_row_is_left(
+    made: Shop, tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    bad = make(made.root / "bad.db")
     before = names_below(made.root)
-    with pytest.raises(DatabaseDamagedError):
+    report = write(made, form="sql", database=str(bad), output=tmp_path / "x.sql")
+    assert truth(replayed(tmp_path / "x.sql")) == truth(databases.shop(tmp_path / "sound.db"))
+    assert report.ending is Ending.DONE
+    assert report.salvage is not None
+    assert report.salvage.whole
+    assert [one.code for one in report.warnings] == ["database-damaged"]
+    assert report.tables["orders"] == 500
+    assert names_below(made.root) == before
+    assert not list(tmp_path.glob(".lifeboat-*"))
+
+
+@pytest.mark.parametrize("form", ["sql", "json", "csv"])
+def test_what_is_left_is_exported_and_what_is_lost_is_said(made: Shop, form: str) -> None:
+    bad = databases.truncated(made.root / "bad.db", keep=0.7)
+    report = write(made, form=form, database=str(bad))
+    assert report.ending is Ending.INCOMPLETE
+    assert Path(report.output).parent == made.vault / "recovery"
+    assert "rows-lost" in [one.code for one in report.warnings]
+    assert report.salvage is not None
+    assert not report.salvage.whole
+    there = {name: one.read + one.carved for name, one in report.salvage.tables.items()}
+    assert 0 < report.tables["orders"] == there["orders"] <= 500
+    assert sum(one.lost + one.gaps for one in report.salvage.tables.values()) > 0
+
+
+def test_a_lost_header_and_schema_are_known_from_the_backup(made: Shop, tmp_path: Path) -> None:
+    made.back_up()
+    rows = truth(made.database)["orders"]
+    databases.flip_page(made.database, 1)
+    report = write(made, form="sql", database=str(made.database), output=tmp_path / "x.sql")
+    assert truth(replayed(tmp_path / "x.sql"))["orders"] == rows
+    assert report.salvage is not None
+
+
+@pytest.mark.parametrize("content", [b"no database at all\n" * 500, b"\0" * 8192])
+def test_nothing_that_could_be_got_back(made: Shop, tmp_path: Path, content: bytes) -> None:
+    bad = made.root / "bad.db"
+    bad.write_bytes(content)
+    before = names_below(made.root)
+    with pytest.raises(DamageError):
         write(made, form="sql", database=str(bad), output=tmp_path / "x.sql")
     assert not (tmp_path / "x.sql").exists()
     assert names_below(made.root) == before
     assert not list(tmp_path.glob(".lifeboat-*"))
 
 
-def test_a_damaged_index_costs_no_row_and_is_said(made: Shop, tmp_path: Path) -> None:
-    bad = databases.broken_fts(made.root / "bad.db")
-    report = write(made, form="sql", database=str(bad), output=tmp_path / "x.sql")
-    assert (report.ending, [one.code for one in report.warnings]) == (Ending.DAMAGE, ["index-damaged"])
-    assert report.tables["orders"] == 500
+def test_an_empty_file_is_no_database(made: Shop, tmp_path: Path) -> None:
+    bad = databases.zero_bytes(made.root / "bad.db")
+    with pytest.raises(NotADatabaseError):
+        write(made, form="sql", database=str(bad), output=tmp_path / "x.sql")
 
 
-def test_a_damaged_database_in_a_backup_is_refused(made: Shop) -> None:
-    databases.flipped_page(made.uploads / "bad.db")
+def test_a_raw_copy_in_a_backup_is_exported_with_its_sidecars(made: Shop, tmp_path: Path) -> None:
+    databases.wal(made.uploads / "bad.db", orders=100, extra=50)
+    databases.flip_page(made.uploads / "bad.db", databases.root_page(made.uploads / "bad.db", "orders_by_user"))
     row = made.back_up()
-    with pytest.raises(DatabaseDamagedError):
-        write(made, form="sql", backup=row.id, name="bad.db")
+    assert next(one.form for one in row.databases if one.name == "bad.db") == "raw"
+    report = write(made, form="sql", backup=row.id, name="bad.db", output=tmp_path / "x.sql")
+    assert databases.row_counts(replayed(tmp_path / "x.sql"))["orders"] == 150
+    assert (report.ending, report.backup) == (Ending.DONE, row.id)
 
 
 def test_a_busy_database_is_one_state(made: Shop, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`export`: a database in plain formats, from a consistent private copy or from a backup."""
+"""`export`: a database in plain formats, from a consistent copy or a backup; of a damaged one, what is left."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ import msgspec
 from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import (
     DatabaseDamagedError,
+    NotADatabaseError,
     RefusedError,
     SourceMissingError,
     UsageError,
 )
 from toolkit.jobs.context import Job
-from toolkit.operations import targets
+from toolkit.operations import salvaging, targets
 from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.extract import extract
 from toolkit.operations.remembered import named
-from toolkit.operations.report import Ending, Report
+from toolkit.operations.report import Report
+from toolkit.operations.salvaging import Salvaged
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
 from toolkit.operations.survey import survey
@@ -31,9 +33,7 @@ from toolkit.profile.adhoc import absolute, is_profile_word, slug
 from toolkit.retention import Scope
 from toolkit.sqlite import check, hotcopy
 from toolkit.sqlite.check import FOREIGN_KEYS, Checkup
-
-INDEXES = ("fts", "rtree")
-"""Checks whose failure loses nothing of what an export holds."""
+from toolkit.sqlite.connect import SIDECARS
 
 Form = Literal["sql", "json", "csv"]
 
@@ -49,7 +49,10 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportReport(Report, kw_only=True):
-    """What was written: the file, or for CSV the folder and its files, and the rows of each table."""
+    """What was written: the file, or for CSV the folder and its files, and the rows of each table.
+
+    `salvage` says what was got out of a damaged database; null for a sound one.
+    """
 
     database: str
     backup: str | None
@@ -58,14 +61,17 @@ class ExportReport(Report, kw_only=True):
     files: list[str] = msgspec.field(default_factory=list)
     tables: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
+    salvage: Salvaged | None = None
 
 
 def run(session: Session, request: ExportRequest, job: Job) -> ExportReport:
     """Export the database; the output appears only when it is whole.
 
+    Of a damaged database what is left of it is exported: the report warns of what was lost and is incomplete then.
+
     Raises `RefusedError` when something has the output's name, `SourceMissingError`, `UsageError` when several
-    databases could be meant, `DatabaseDamagedError` when its tables cannot be read soundly, and what
-    copying or extracting raises. Then nothing is left of the output.
+    databases could be meant, `UnrepairableError` when nothing could be got back, `SourceChangedError` when a damaged
+    one is being written to, and what copying or extracting raises. Then nothing is left of the output.
     """
     if (request.database is None) == (request.backup is None):
         raise UsageError("name a database, or a backup with --from", hint="lifeboat export /srv/shop/shop.db")
@@ -76,9 +82,24 @@ def run(session: Session, request: ExportRequest, job: Job) -> ExportReport:
     path = _live(session, request, job)
     with _folder(session, request, job) as folder:
         job.step("copy", f"Copying {path.name}")
-        staged = folder / "copy.db"
-        hotcopy.copy(path, staged, on_progress=job.progress(), should_stop=job.should_stop)
-        return _write(session, request, job, staged, str(path), None)
+        staged = _copied(path, folder / "copy.db", job)
+        if staged is not None and _is_sound(check.check(staged, level="quick", should_stop=job.should_stop)):
+            return _write(session, request, job, staged, str(path), None)
+        source = salvaging.raw_set(path, folder / "raw", job, otherwise=staged)
+        return _write_damaged(session, request, job, source, str(path), backup=None)
+
+
+def _copied(path: Path, target: Path, job: Job) -> Path | None:
+    """Copy a live database to `target`; None where it is too damaged for that."""
+    try:
+        hotcopy.copy(path, target, on_progress=job.progress(), should_stop=job.should_stop)
+    except DatabaseDamagedError:
+        return None
+    except NotADatabaseError:
+        if not path.is_file() or not os.path.getsize(path):
+            raise
+        return None
+    return target
 
 
 def _live(session: Session, request: ExportRequest, job: Job) -> Path:
@@ -117,18 +138,15 @@ def _from_backup(session: Session, request: ExportRequest, job: Job) -> ExportRe
     records: dict[str, DatabaseRecord] = {one.path: one for one in backup.manifest.databases}
     ident = backup.manifest.id
     path = _choose({one.path: one.name for one in records.values()}, request.name, ident)
-    if records[path].form != "copy":
-        raise DatabaseDamagedError(
-            "the database was damaged when it was backed up, and is kept bit for bit",
-            subject=path,
-            hint=f"take it out with `lifeboat restore {ident} --to DIR`, or name an older backup",
-        )
     with _folder(session, request, job) as folder:
         job.step("extract", f"Taking {records[path].name} out of {ident}")
-        taken = extract(backup, folder / "taken", job, only_databases={path})
+        taken = extract(backup, folder / "taken", job, only_databases={path, *(path + word for word in SIDECARS)})
         if taken.failed:
             raise DatabaseDamagedError(taken.failed[0].reason, subject=path, hint=f"lifeboat verify {ident}")
-        return _write(session, request, job, taken.place_of(path), path, ident)
+        place = taken.place_of(path)
+        if records[path].form == "copy" and _is_sound(check.check(place, level="quick", should_stop=job.should_stop)):
+            return _write(session, request, job, place, path, ident)
+        return _write_damaged(session, request, job, place, path, backup=ident)
 
 
 @contextmanager
@@ -145,17 +163,26 @@ def _folder(session: Session, request: ExportRequest, job: Job) -> Iterator[Path
         yield Path(name)
 
 
+def _write_damaged(
+    session: Session, request: ExportRequest, job: Job, source: Path, path: str, *, backup: str | None
+) -> ExportReport:
+    """Export what is left of the private, damaged `source`, and say in the report what is not."""
+    copy, account = salvaging.sound_copy(session, source, path, job)
+    report = _write(session, request, job, copy, path, backup)
+    report.salvage = salvaging.described(account)
+    salvaging.warn_of(account, path, report)
+    return report
+
+
 def _write(
     session: Session, request: ExportRequest, job: Job, copy: Path, path: str, backup: str | None
 ) -> ExportReport:
     from toolkit.sqlite import export
 
-    found = check.check(copy, level="quick", should_stop=job.should_stop)
-    _require_sound(found, path)
     job.step("export", f"Writing {request.form}")
     output = absolute(request.output) if request.output is not None else _default(session, path, request.form)
     written = export.export(copy, output, request.form, should_stop=job.should_stop)
-    report = ExportReport(
+    return ExportReport(
         changed=True,
         database=path,
         backup=backup,
@@ -165,21 +192,11 @@ def _write(
         tables=written.tables,
         size=sum(file.stat().st_size for file in written.files),
     )
-    for one in found.checks:
-        if not one.ok and one.name != FOREIGN_KEYS:
-            report.warn("index-damaged", one.messages[0], subject=path, hint=f"lifeboat diagnose {path}")
-            report.ending = Ending.DAMAGE
-    return report
 
 
-def _require_sound(found: Checkup, path: str) -> None:
-    for one in found.checks:
-        if not one.ok and one.name not in (*INDEXES, FOREIGN_KEYS):
-            raise DatabaseDamagedError(
-                f"the database is damaged, an export would miss rows: {one.messages[0]}",
-                subject=path,
-                hint="export it from the last good backup: lifeboat export --from latest --database NAME",
-            )
+def _is_sound(found: Checkup) -> bool:
+    """Answer whether every check passed, but for foreign keys, which some applications never enforce."""
+    return all(one.ok for one in found.checks if one.name != FOREIGN_KEYS)
 
 
 def _default(session: Session, path: str, form: str) -> Path:

@@ -20,7 +20,7 @@ from toolkit.cli.settings import Command
         "lifeboat export shop --format json --output /tmp/shop.json",
         "lifeboat export --from latest --database shop.db --format csv",
     ),
-    exits=(ExitCode.DAMAGE, ExitCode.REFUSED, ExitCode.NOTHING, ExitCode.SPACE),
+    exits=(ExitCode.INCOMPLETE, ExitCode.DAMAGE, ExitCode.REFUSED, ExitCode.NOTHING, ExitCode.SPACE),
 )
 @click.argument("database", metavar="[PROFILE|DB]", required=False)
 @click.option(
@@ -42,8 +42,8 @@ from toolkit.cli.settings import Command
 def export_command(database: str | None, **options: Any) -> None:
     """Write a database as SQL, JSON or CSV.
 
-    A live database is copied consistently first, so the application can go on. A damaged database is
-    refused, since rows would be missing without a word.
+    A live database is copied consistently first, so the application can go on. Of a damaged one what is left is
+    exported, from copies of it and its sidecars; what was lost is said by table, and ends with exit code 3.
     """
     from toolkit.cli.render.export import export_text
     from toolkit.operations import export

@@ -11,7 +11,13 @@ def export_text(report: ExportReport) -> list[str]:
     """Return the output's path, and what is in it."""
     rows = count_text(sum(report.tables.values()), "row")
     files = f", {count_text(len(report.files), 'file')}" if len(report.files) != 1 else ""
-    return [
+    lines = [
         display(report.output),
         f"  {report.form}: {count_text(len(report.tables), 'table')}, {rows}, {size_text(report.size)}{files}",
     ]
+    if report.salvage is not None:
+        tables = report.salvage.tables.values()
+        counts = ((word, sum(getattr(one, word) for one in tables)) for word in ("read", "carved", "lost", "doubtful"))
+        said = ", ".join(f"{count:,} {word}" for word, count in counts if count or word in ("read", "lost"))
+        lines.append(f"  out of a damaged database ({display(report.salvage.strategy)}): rows {said}")
+    return lines
