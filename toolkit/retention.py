@@ -217,8 +217,15 @@ def _count_buckets(counted: Sequence[Candidate], rules: Rules, now: datetime, ke
                 keep[backup.id].append(f"{word} {bucket}: {len(seen)} of {count}")
 
 
-def _limit(backups: Sequence[Candidate], protected: _Reasons, keep: _Reasons, rules: Rules, now: datetime) -> _Reasons:
-    """Return what `max_age` and `max_size` drop of what the rules keep: damaged ones first, then the oldest."""
+def _limit(
+    backups: Sequence[Candidate],
+    protected: _Reasons,
+    keep: _Reasons,
+    rules: Rules,
+    now: datetime,
+    at_most: int | None,
+) -> _Reasons:
+    """Return what `max_age`, `max_size` and `at_most` drop of what the rules keep: damaged first, then the oldest."""
     drop: _Reasons = defaultdict(list)
     free = [backup for backup in backups if keep[backup.id] and not protected[backup.id]]
     if rules.max_age is not None:
@@ -234,15 +241,25 @@ def _limit(backups: Sequence[Candidate], protected: _Reasons, keep: _Reasons, ru
                 break
             drop[backup.id].append(f"all together are over {rules.max_size:,} bytes (max_size)")
             total -= backup.size
+    if at_most is not None:
+        count = sum(1 for backup in backups if (keep[backup.id] or protected[backup.id]) and backup.id not in drop)
+        oldest_first = [backup for backup in reversed(free) if backup.id not in drop]
+        for backup in sorted(oldest_first, key=lambda backup: _WORST_FIRST.index(backup.quality))[
+            : max(0, count - at_most)
+        ]:
+            drop[backup.id].append(f"{at_most} are kept there (keep)")
     return drop
 
 
-def decide(backups: Sequence[Candidate], rules: Rules, now: datetime) -> tuple[Verdict, ...]:
+def decide(
+    backups: Sequence[Candidate], rules: Rules, now: datetime, *, at_most: int | None = None
+) -> tuple[Verdict, ...]:
     """Say of each backup of one profile whether to keep it, and why; newest first.
 
     Calendar buckets are those of `now`'s time zone. Pinned backups, only copies of damaged originals and
     backups from the future are kept and not counted. Of failed records the newest `KEEP_FAILED` stay.
-    Deciding again on what was kept drops nothing.
+    Deciding again on what was kept drops nothing. `at_most` is a destination's `keep`: how many of all may stay
+    there, of which nothing that is protected is dropped.
 
     Raises `UsageError` for rules that are empty or negative; nothing was decided then.
     """
@@ -267,7 +284,7 @@ def decide(backups: Sequence[Candidate], rules: Rules, now: datetime) -> tuple[V
     ]
     _count_kinds(counted, rules, keep, drop)
     _count_buckets(counted, rules, now, keep)
-    limited = _limit([backup for backup in ordered if backup.status != "failed"], protected, keep, rules, now)
+    limited = _limit([backup for backup in ordered if backup.status != "failed"], protected, keep, rules, now, at_most)
     verdicts = []
     for backup in ordered:
         safe, wanted, unwanted = protected[backup.id], keep[backup.id], limited[backup.id]

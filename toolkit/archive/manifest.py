@@ -95,7 +95,8 @@ class DatabaseRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     `form` is `copy` for a consistent copy made through SQLite, `raw` for the file and its sidecars taken
     bit for bit (damaged databases and safety sets; the sidecars are entries of the file list beside
     it). `digest` is the SHA-256 of the main file in the archive; `tables` counts the rows of each table
-    (None where it could not be read).
+    (None where it could not be read). `free_pages` counts the pages on the freelist (None in manifests of
+    versions that did not note it).
     """
 
     name: str
@@ -106,6 +107,7 @@ class DatabaseRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     size: int = 0
     page_size: int = 0
     page_count: int = 0
+    free_pages: int | None = None
     user_version: int = 0
     application_id: int = 0
     encoding: str = ""
@@ -146,13 +148,18 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Copy(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A copy at a destination: its name in the configuration, id and link there, digest, and when it arrived."""
+    """A copy at a destination: its name in the configuration, id (of the manifest) and link there, when it arrived.
+
+    `digest` is the archive's SHA-256, compared there. Without `when` it has not arrived yet: it is queued, and `error`
+    says why the last try failed.
+    """
 
     destination: str
     id: str = ""
     link: str = ""
     digest: str = ""
     when: datetime | None = None
+    error: str = ""
 
 
 class Tombstone(msgspec.Struct, frozen=True):
@@ -178,7 +185,10 @@ class UndoRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One backup: one archive (perhaps in volumes) of one profile at one moment."""
+    """One backup: one archive (perhaps in volumes) of one profile at one moment.
+
+    `sealed` is the whole manifest, encrypted, where only part of it may be read (`toolkit.archive.seal`).
+    """
 
     manifest: int = VERSION
     id: str
@@ -211,6 +221,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     destinations: tuple[Copy, ...] = ()
     tombstone: Tombstone | None = None
     undo: UndoRecord | None = None
+    sealed: str = ""
     extra: dict[str, Any] = {}
 
     @property
@@ -228,6 +239,16 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             and self.tombstone is None
             and self.level >= EvidenceLevel.VERIFIED
         )
+
+    @property
+    def copies(self) -> tuple[Copy, ...]:
+        """The copies that arrived at destinations."""
+        return tuple(copy for copy in self.destinations if copy.when is not None)
+
+    @property
+    def pending(self) -> tuple[Copy, ...]:
+        """The copies that are still to be made; any makes the status `uploading`."""
+        return tuple(copy for copy in self.destinations if copy.when is None)
 
     @property
     def size(self) -> int:

@@ -94,9 +94,9 @@ def _settle(run: _Run, manifest: Manifest, path: Path) -> None:
         run.actions.append(f"finished bringing backup {manifest.id} back from the trash")
     elif tombstone is None and manifest.status is Status.CREATING:
         _interrupt(run, manifest, path)
-    elif tombstone is None and manifest.status is Status.UPLOADING:
+    elif tombstone is None and manifest.status is Status.UPLOADING and not manifest.pending:
         store.write(run.vault, msgspec.structs.replace(manifest, status=Status.COMPLETED), path, say=run.say)
-        run.actions.append(f"backup {manifest.id} is complete here; its upload was interrupted")
+        run.actions.append(f"backup {manifest.id} is complete here; nothing waits to be uploaded")
 
 
 def _interrupt(run: _Run, manifest: Manifest, path: Path) -> None:

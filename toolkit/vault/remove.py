@@ -38,6 +38,8 @@ def candidate(manifest: Manifest) -> Candidate:
     sets -= {f"{one.section}:{one.path}" for one in manifest.sources if one.path in absent}
     if not manifest.sources and manifest.files.entries:
         sets.add("files")
+    if manifest.sealed:  # nobody can say what it holds: it counts as one copy of everything that is sealed like it
+        sets.add(f"sealed {manifest.scope}")
     undone = manifest.undo is not None and manifest.undo.undone is not None
     original = manifest.damaged or any(database.damaged for database in manifest.databases)
     return Candidate(

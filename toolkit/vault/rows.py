@@ -147,7 +147,7 @@ def details_of(manifest: Manifest) -> dict[str, list[Record]]:
             "remote_id": text(copy.id),
             "at": moment(copy.when) if copy.when is not None else None,
         }
-        for copy in manifest.destinations
+        for copy in manifest.copies
     }
     return {
         "tags": [{"backup": backup, "tag": text(tag)} for tag in dict.fromkeys(manifest.tags)],

@@ -1,0 +1,111 @@
+"""S3 against a server that speaks its protocol (moto): every promise, and what it says of wrong keys."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.destinations.suite import broken, every_check
+from toolkit.destinations.base import Destination, MemoryBookmark
+from toolkit.destinations.conformance import LARGE, Bench, Check
+from toolkit.destinations.s3 import S3Destination
+from toolkit.errors import DestinationTransientError, ObjectNotFoundError
+from toolkit.profile.model import S3
+from toolkit.profile.secret import Secret
+
+pytest.importorskip("s3fs", reason="the extra `s3` is not installed")
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    program = shutil.which("moto_server")
+    if program is None:
+        pytest.skip("there is no S3 server: pip install 'moto[server]'")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with log.open("wb") as file:
+        server = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=file, stderr=file)
+    try:
+        _wait(port, server, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    while server.poll() is None:
+        try:
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/backups", method="PUT")
+            with urllib.request.urlopen(request):
+                return
+        except (ConnectionError, urllib.error.URLError):
+            continue
+    raise AssertionError(log.read_text())
+
+
+def config(server: str, **changes: object) -> S3:
+    fields: dict[str, object] = {
+        "name": "bucket",
+        "bucket": "backups",
+        "endpoint": server,
+        "region": "us-east-1",
+        "access_key_id": Secret("key"),
+        "secret_access_key": Secret("secret"),
+    }
+    return S3(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def reopen(endpoint: str, tmp_path: Path) -> Callable[[], Destination]:
+    return lambda: S3Destination(config(endpoint), tmp_path.name)
+
+
+@every_check
+def test_every_promise(check: Check, reopen: Callable[[], Destination], tmp_path: Path) -> None:
+    assert broken(check, reopen, tmp_path) == ""
+
+
+def test_parts_that_arrived_are_not_sent_again(reopen: Callable[[], Destination], tmp_path: Path) -> None:
+    bench = Bench(reopen, tmp_path)
+    source, bookmark = bench.file(2 * LARGE), MemoryBookmark()
+
+    def cut(done: int, _total: int | None) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reopen().put(source, bench.properties(source), bookmark=bookmark, on_progress=cut)
+    destination = reopen()
+    assert isinstance(destination, S3Destination)
+    sent: list[object] = []
+    ask = destination._ask
+
+    def watch(method: str, subject: str, **arguments: object) -> object:
+        if method == "upload_part":
+            sent.append(arguments["PartNumber"])
+        return ask(method, subject, **arguments)
+
+    destination._ask = watch  # type: ignore[method-assign]
+    destination.put(source, bench.properties(source), bookmark=bookmark)
+    assert sent == [2, 3]
+    bench.clean()
+
+
+def test_a_bucket_that_is_not_there_is_said(endpoint: str) -> None:
+    with pytest.raises(ObjectNotFoundError):
+        S3Destination(config(endpoint, bucket="nothing-here"), "").usage()
+
+
+def test_a_server_that_does_not_answer_is_transient(endpoint: str) -> None:
+    with pytest.raises(DestinationTransientError):
+        S3Destination(config(endpoint, endpoint="http://127.0.0.1:1"), "").usage()

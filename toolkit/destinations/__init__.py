@@ -1,0 +1,1 @@
+"""Elsewhere: off-site places that keep copies of backups, all behind the one interface of `base`."""
