@@ -57,6 +57,27 @@ def errors_page() -> str:
     )
 
 
+def findings_page() -> str:
+    """Return findings.md: everything that `diagnose` can find."""
+    from toolkit.operations.finding_codes import GROUPS
+
+    text = (
+        NOTE.format(source="toolkit/operations/finding_codes.py")
+        + "# Findings\n\n"
+        + "What `lifeboat diagnose` can find. Errors and warnings make a database unhealthy (exit 4), notices never "
+        + "do. A profile turns a code into a notice with `accept: [CODE]` at the database. A valid `-wal` and a hot "
+        + "`-journal` are healthy. With `--json` each finding has `code`, `severity`, `subject` (the database, a "
+        + "table, an index, a file beside it), `message`, `evidence` and `remedy`; codes are never changed or reused.\n"
+    )
+    for title, kinds in GROUPS.items():
+        rows = [
+            (f"`{code}`", kind.severity.value, kind.means, kind.remedy.replace("{path}", "DB"))
+            for code, kind in kinds.items()
+        ]
+        text += f"\n## {title}\n\n" + table(("code", "severity", "what it means", "what to do"), rows)
+    return text
+
+
 def exit_codes_page() -> str:
     """Return exit-codes.md: the one table of exit codes."""
     from toolkit.cli.exit_codes import MEANINGS, of_error
@@ -171,6 +192,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/errors.md": errors_page,
     "reference/events.md": events_page,
     "reference/exit-codes.md": exit_codes_page,
+    "reference/findings.md": findings_page,
 }
 
 

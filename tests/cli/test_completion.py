@@ -59,7 +59,7 @@ def test_bash_completes_a_command_without_importing_any(path: str, tmp_path: Pat
 def test_bash_completes_all_commands_subcommands_and_options(path: str) -> None:
     assert {"backup", "restore", "import", "completion"} <= set(completed(path, "lifeboat", ""))
     assert completed(path, "lifeboat", "jobs", "at") == ["attach"]
-    assert completed(path, "lifeboat", "backup", "--no") == ["--note", "--no-prune", "--no-color"]
+    assert completed(path, "lifeboat", "backup", "--no") == ["--note", "--no-upload", "--no-prune", "--no-color"]
     assert completed(path, "lifeboat", "backup", "--kind", "we") == ["weekly"]
 
 

@@ -105,6 +105,27 @@ def test_find(made: Shop) -> None:
     assert run(made, "find", "nobody").code == 10
 
 
+def test_timeline(made: Shop) -> None:
+    assert run(made, "timeline", "shop").code == 10
+    made.back_up()
+    made.execute("DELETE FROM orders WHERE id > 5")
+    row = made.back_up()
+    ran = run(made, "timeline", made.database)
+    assert ran.code == 0
+    assert "! orders fell from 20 to 5 between " in ran.stdout
+    (found,) = document(made, "timeline", "shop")["databases"]
+    assert [point["tables"]["orders"] for point in found["points"]] == [20, 5]
+    assert [jump["what"] for jump in found["jumps"]] == ["rows-fell"]
+    ran = run(made, "timeline", "shop", "--find", "id = 9 AND note IS NOT NULL", "--table", "orders")
+    assert ran.code == 0
+    assert f"{row.id} is the first that lacks such a row" in ran.stdout
+    search = document(made, "timeline", "shop", "--find", "id = 9", "--table", "orders", "--every")["search"]
+    assert [turn["first"]["id"] for turn in search["turns"]] == [row.id]
+    assert document(made, "timeline", "shop", "--find", "id = 1", "--table", "orders")["exit"] == 10
+    for wrong in (("--find", "id = 1"), ("--find", "x = 1"), ("--every",), ("--find", "id = 1; DROP TABLE orders")):
+        assert run(made, "timeline", "shop", *wrong).code == 2
+
+
 def test_compare(made: Shop) -> None:
     made.back_up()
     assert run(made, "compare", "latest", "--exit-code").code == 0
@@ -177,7 +198,15 @@ def test_export(made: Shop, tmp_path: Path) -> None:
     assert found["changed"] is True
     assert run(made, "export", made.database, "-o", tmp_path / "x.json").code == 5
     assert run(made, "export").code == 2
-    bad = databases.flipped_page(made.root / "bad.db")
+    bad = databases.truncated(made.root / "bad.db", keep=0.7)
+    ran = run(made, "export", bad, "-o", tmp_path / "bad.sql")
+    assert ran.code == 3
+    assert "out of a damaged database" in ran.stdout
+    assert "rows may be missing in 1 place (from" in ran.stderr
+    found = document(made, "export", bad)
+    assert (found["exit"], found["salvage"]["whole"]) == (3, False)
+    assert found["salvage"]["tables"]["orders"].keys() >= {"read", "carved", "lost", "doubtful"}
+    bad.write_bytes(b"nothing of a database" * 500)
     assert run(made, "export", bad).code == 4
 
 

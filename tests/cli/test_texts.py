@@ -28,9 +28,11 @@ from toolkit.cli.render.listing import list_text
 from toolkit.cli.render.show import show_text
 from toolkit.cli.render.stats import chart, stats_text
 from toolkit.cli.render.status import status_text
+from toolkit.cli.render.timeline import timeline_text
 from toolkit.filelist import Section
-from toolkit.operations import compare, diagnose, filediff, find, listing, show, stats, status
+from toolkit.operations import compare, diagnose, filediff, find, listing, show, stats, status, timeline
 from toolkit.operations.diagnose import Finding, Severity
+from toolkit.operations.finding_codes import REPAIR
 from toolkit.retention import Kind, Scope
 from toolkit.vault import statistics
 
@@ -294,7 +296,18 @@ def diagnose_lines() -> list[str]:
                 evidence=tuple(f"page {n} is never used" for n in range(8)),
                 remedy="restore it",
             ),
+            *(
+                finding(
+                    "page-header", Severity.ERROR, tree, evidence=seen, remedy=REPAIR.format(path="/srv/shop/shop.db")
+                )
+                for tree, seen in (
+                    ("orders", tuple(f"page {n}: it is no page of a table, its first byte is 0x51" for n in range(9))),
+                    ("orders_by_user", ("page 12: it is no page of an index",)),
+                    ("users", ()),
+                )
+            ),
             finding("rows", Severity.ERROR, remedy="restore it"),
+            finding("sidecar-mode", Severity.NOTICE, "/srv/shop/shop.db-wal", evidence=("\x1b[31m" + "long " * 20,)),
             finding("wal-large", Severity.NOTICE, "/srv/shop/shop.db-wal", remedy="restart the application"),
         ),
     )
@@ -305,6 +318,53 @@ def diagnose_lines() -> list[str]:
     return diagnose_text(diagnose.DiagnoseReport(targets=[bad, unsure, well], healthy=False))
 
 
+def timeline_lines() -> list[str]:
+    def point(ident: str, when: datetime, **rest: object) -> timeline.Point:
+        usual: dict[str, object] = {
+            "id": ident,
+            "profile": "shop",
+            "kind": "hourly",
+            "when": when,
+            "size": 81_920,
+            "pages": 20,
+            "free_pages": 0,
+            "schema": "ab12cd34" * 8,
+            "rows": 17_350,
+            "tables": {"users": 5_000, "orders": 12_345, "\x1b[31m": 1, "c": 1, "d": 1, "e": 2},
+            "damaged": False,
+        }
+        return timeline.Point(**{**usual, **rest})  # type: ignore[arg-type]
+
+    fell = point("aaaaaaa4", ago(hours=9), tables={"users": 12, "orders": 12_345}, rows=12_357, free_pages=9)
+    raw = point("aaaaaaa3", ago(days=1), free_pages=None, pages=None, schema="", rows=None, tables={}, damaged=True)
+    points = [point("aaaaaaa2", ago(days=400), kind="weekly"), raw, fell]
+    jump = timeline.Jump(
+        what="rows-fell",
+        table="users",
+        before=5_000,
+        after=12,
+        last="aaaaaaa2",
+        first="aaaaaaa4",
+        since=ago(days=400),
+        until=ago(hours=9),
+        text="users fell from 5,000 to 12 between 2025-10-16 12:00 and 03:00",
+    )
+    history = timeline.History(database="/srv/shop/shop.db", name="shop.db", points=points, jumps=[jump])
+    looks = [
+        timeline.Look(id="aaaaaaa2", when=ago(days=400), holds=True),
+        timeline.Look(id="aaaaaaa4", when=ago(hours=9), holds=False, why_not="no such column: colour"),
+    ]
+    turn = timeline.Turn(
+        last=looks[0], first=looks[1], appeared=False, text="aaaaaaa4 is the first that lacks such a row"
+    )
+    search = timeline.Search(condition="id = 7", table="users", backups=2, looked=looks, turns=[turn])
+    return [
+        *timeline_text(timeline.TimelineReport(databases=[history, history]), NOW),
+        "",
+        *timeline_text(timeline.TimelineReport(databases=[history], search=search), NOW),
+    ]
+
+
 CASES: dict[str, Callable[[], list[str]]] = {
     "list": list_lines,
     "show": show_lines,
@@ -313,6 +373,7 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "stats": stats_lines,
     "status": status_lines,
     "diagnose": diagnose_lines,
+    "timeline": timeline_lines,
 }
 
 

@@ -172,7 +172,8 @@ def test_a_child_of_the_runner_does_not_keep_a_killed_job_alive(
 ) -> None:
     forks = RUNNER.replace(
         "    print(job.id",
-        "    import os\n    child = os.fork()\n    if not child: os.read(0, 1); os._exit(0)\n    print(job.id",
+        "    import os\n    ours, its = os.pipe()\n    child = os.fork()\n"
+        "    if not child: os.write(its, b'!'); os.read(0, 1); os._exit(0)\n    os.read(ours, 1)\n    print(job.id",
     )
     runner = start("import warnings; warnings.simplefilter('ignore')\n" + forks, store)
     directory = store / said(runner)

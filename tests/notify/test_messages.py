@@ -82,7 +82,7 @@ def test_what_does_not_arrive_is_said_without_the_address(server: Server, tmp_pa
     absent = Notify(url=Secret(file=tmp_path / "absent"), on=(NotifyOn.FAILURE,))
     unsent = messages.send(failure, [receiver(server), wrong, absent])
     assert [one.number for one in unsent] == [1, 2, 3]
-    assert all(one.reason and "secret" not in one.reason for one in unsent)
+    assert all(one.reason and "token" not in one.reason for one in unsent)
 
 
 def test_a_ping_says_the_moment_and_carries_the_end_of_the_log(server: Server) -> None:

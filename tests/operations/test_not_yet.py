@@ -16,11 +16,7 @@ def written(tmp_path: Path, profile: str) -> list[str]:
     folder.mkdir()
     (folder / "file").write_text("content")
     config = tmp_path / "config.yaml"
-    config.write_text(
-        f"vault: {tmp_path / 'vault'}\n"
-        "destinations: {disk: {type: directory, path: /mnt/disk}}\n"
-        f"profiles: {{app: {{files: [{folder}], {profile}}}}}\n"
-    )
+    config.write_text(f"vault: {tmp_path / 'vault'}\nprofiles: {{app: {{files: [{folder}], {profile}}}}}\n")
     config.chmod(0o600)
     return ["--config", str(config), "--json"]
 
@@ -33,13 +29,3 @@ def test_age_recipients_are_refused_and_nothing_is_written_in_the_clear(
     document = json.loads(capsys.readouterr().out)
     assert "not built yet" in document["error"]["message"]
     assert not list(tmp_path.rglob("*.tar.zst"))
-
-
-def test_a_destination_that_gets_no_copy_makes_the_run_incomplete(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = written(tmp_path, "destinations: [disk]")
-    assert run(["backup", "app", *options]) == 3
-    document = json.loads(capsys.readouterr().out)
-    assert [warning["code"] for warning in document["warnings"]] == ["not-uploaded"]
-    assert document["backups"][0]["status"] == "completed"

@@ -104,6 +104,22 @@ def test_pruning_left_what_is_needed_and_took_the_rest(lifeboat: Lifeboat, pyz: 
     assert pyz.stat().st_size < 20_000_000
 
 
+def test_the_single_file_knows_google_drive_and_no_other_api(lifeboat: Lifeboat, pyz: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(pyz) as archive:
+        documents = [name for name in archive.namelist() if "discovery_cache/documents/" in name]
+    assert [name.rpartition("/")[2] for name in documents if name.endswith(".json")] == ["drive.v3.json"]
+    script = tmp_path / "drive.py"
+    script.write_text(
+        "import google_auth_httplib2, googleapiclient.discovery, httplib2\n"
+        "from google.oauth2 import service_account\n"
+        "from toolkit.destinations.gdrive.client import _document\n"
+        "from googleapiclient.discovery import build_from_document\n"
+        "print(build_from_document(_document(None), http=httplib2.Http()).files().list().uri)\n"
+    )
+    ran = lifeboat(script, SHIV_INTERPRETER="1")
+    assert ran.stdout.startswith("https://www.googleapis.com/drive/v3/files"), ran.stderr
+
+
 def test_the_single_file_backs_up_a_live_database(lifeboat: Lifeboat, tmp_path: Path) -> None:
     database = tmp_path / "shop" / "shop.db"
     database.parent.mkdir()

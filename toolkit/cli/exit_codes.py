@@ -65,6 +65,7 @@ _ENDINGS = {
     "damage": ExitCode.DAMAGE,
     "refused": ExitCode.REFUSED,
     "nothing": ExitCode.NOTHING,
+    "unreached": ExitCode.DESTINATION,
 }
 """By the values of `Ending`, whose module brings msgspec: `--help` does without."""
 

@@ -6,6 +6,7 @@ or, with `--json`, the `error` of the one document; a bug says that it is one an
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -17,17 +18,23 @@ from toolkit.cli.exit_codes import ExitCode, of_error
 from toolkit.cli.settings import LazyGroup, Settings
 from toolkit.errors import LifeboatError
 
+RARELY = (50_000, 20, 20)
+"""When the collector of cycles runs: the values here form none, and looking for them takes time for each small file."""
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "Health at a glance: databases, backups, evidence, space."),
     "backup": ("backup", "Back up a profile, or the paths that you name."),
     "list": ("listing", "List backups."),
     "show": ("show", "Show one backup: its files, tables and evidence."),
     "find": ("find", "Find a file over all backups."),
+    "timeline": ("timeline", "How a database went over the backups: rows, size, schema; --find a row."),
     "compare": ("compare", "Compare a backup with what is there now, or with another backup."),
     "verify": ("verify", "Prove that backups can be read, or restored (--rehearse)."),
     "restore": ("restore", "Put a backup back: in place, or elsewhere with --to."),
-    "undo": ("undo", "Put back what the last restore or delete replaced."),
+    "undo": ("undo", "Put back what the last restore, repair, rescue or delete replaced."),
     "diagnose": ("diagnose", "Look for damage, without touching anything."),
+    "repair": ("repair", "Get back what is still there of a damaged database."),
+    "rescue": ("rescue", "Bring a damaged application back: diagnose, stop, cure, check, start."),
     "export": ("export", "Write a database as SQL, JSON or CSV."),
     "rate": ("keeping", "Rate a backup from 1 to 5, or with a word."),
     "note": ("keeping", "Write a note on a backup."),
@@ -39,6 +46,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stats": ("stats", "Totals, sizes, success rate and growth."),
     "import": ("importing", "Take in an archive that was made elsewhere."),
     "copy": ("copy", "Copy a backup with its manifest to a folder."),
+    "destination": ("destination", "Off-site places: list and check them."),
+    "sync": ("sync", "Make the copies at destinations that are queued."),
+    "drive": ("drive", "Google Drive: login, doctor, list, upload, download, delete, prune."),
     "schedule": ("schedule", "What runs by itself: show, set, install, remove, run."),
     "jobs": ("jobs", "What runs and what ran: list, show, attach, cancel, recover."),
     "catalog": ("catalog", "Rebuild the index of backups."),
@@ -70,6 +80,7 @@ def cli(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never shows a traceback unless LIFEBOAT_DEBUG is set."""
+    gc.set_threshold(*RARELY)
     sys.exit(run(arguments))
 
 

@@ -65,7 +65,7 @@ def passphrase_for(session: Session, manifest: Manifest) -> str | None:
     """Return the passphrase of an encrypted backup from its profile; raises `PassphraseError` when none is known."""
     if not manifest.encrypted:
         return None
-    passphrase = _known_passphrase(session, manifest.profile)
+    passphrase = known_passphrase(session, manifest.profile)
     if passphrase is None:
         raise PassphraseError(
             "the archive is encrypted, and the configuration has no passphrase for its profile",
@@ -75,7 +75,7 @@ def passphrase_for(session: Session, manifest: Manifest) -> str | None:
     return passphrase
 
 
-def _known_passphrase(session: Session, name: str) -> str | None:
+def known_passphrase(session: Session, name: str) -> str | None:
     """Return the passphrase of the profile `name` where the configuration has one."""
     profile = session.known_profile(name)
     if profile is None or profile.archive.encrypt is None or profile.archive.encrypt.passphrase is None:
@@ -142,7 +142,17 @@ class StoredBackup:
 def stored(session: Session, vault: Vault, manifest: Manifest) -> StoredBackup:
     """Return the backup as it lies in the vault (or its trash)."""
     folder = sidecar.locate(vault, manifest.id).parent
-    return StoredBackup(manifest, folder, passphrase=passphrase_for(session, manifest))
+    passphrase = passphrase_for(session, manifest)
+    return StoredBackup(_opened(manifest, passphrase), folder, passphrase=passphrase)
+
+
+def _opened(manifest: Manifest, passphrase: str | None) -> Manifest:
+    """Return the whole of a manifest that came sealed, from a destination say; raises `PassphraseError`."""
+    if not manifest.sealed:
+        return manifest
+    from toolkit.archive.seal import unseal
+
+    return unseal(manifest, passphrase, stem=str(layout.stem_of(manifest)))
 
 
 def stored_file(session: Session, path: Path, *, passphrase: str | None = None) -> StoredBackup:
@@ -162,8 +172,9 @@ def stored_file(session: Session, path: Path, *, passphrase: str | None = None) 
         beside = path.with_name(f"{parsed[0]}{layout.MANIFEST}")
         if beside.exists():
             manifest = sidecar.read(beside)
-            return StoredBackup(manifest, path.parent, passphrase=passphrase or passphrase_for(session, manifest))
-        passphrase = passphrase or _known_passphrase(session, parsed[0].profile)
+            passphrase = passphrase or passphrase_for(session, manifest)
+            return StoredBackup(_opened(manifest, passphrase), path.parent, passphrase=passphrase)
+        passphrase = passphrase or known_passphrase(session, parsed[0].profile)
     volumes = volumes_of(path)
     with open_archive(volumes, passphrase=passphrase) as reader:
         manifest = reader.manifest()

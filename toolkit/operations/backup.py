@@ -14,16 +14,18 @@ import msgspec
 from toolkit.archive.manifest import DatabaseRecord, Evidence, LeftOut, Manifest, Status
 from toolkit.errors import CancelledError, LifeboatError, SourceMissingError, UsageError
 from toolkit.jobs.context import Job
-from toolkit.operations import prune, recovery, writing
+from toolkit.operations import prune, recovery, uploads, writing
 from toolkit.operations.archiving import archive_spec
 from toolkit.operations.health import refresh_health
 from toolkit.operations.report import Ending, Report, notice, worst
 from toolkit.operations.session import Session
 from toolkit.operations.survey import Survey, survey
+from toolkit.operations.uploads import UploadRow
 from toolkit.operations.verify import read_back
 from toolkit.profile.checks import sources_in_vault
 from toolkit.profile.model import Profile
 from toolkit.retention import Kind, Scope
+from toolkit.vault import sidecar
 
 ADVICE_SIZE = 100_000_000
 """An archive larger than this prints the advice to split it or to keep it elsewhere (seed 000)."""
@@ -42,6 +44,7 @@ class BackupRequest(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     prune: bool = True
     rules: dict[str, Any] = {}
+    destinations: tuple[str, ...] | None = None
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -77,10 +80,14 @@ class BackupRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupReport(Report, kw_only=True):
-    """The report of `backup`: a row for each profile; `removed` are the ids that retention dropped."""
+    """The report of `backup`: a row for each profile; `removed` are the ids that retention dropped here.
+
+    `uploads` has a row for each copy that was to be made at a destination.
+    """
 
     backups: list[BackupRow] = msgspec.field(default_factory=list)
     removed: list[str] = msgspec.field(default_factory=list)
+    uploads: list[UploadRow] = msgspec.field(default_factory=list)
     plan: dict[str, writing.Outlook] | None = None
 
 
@@ -136,6 +143,7 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
     inside = sources_in_vault(profile, session.vault_path)
     if inside:
         raise UsageError("the source lies in the vault", subject=inside[0], hint="back up something else")
+    destinations = _destinations(session, profile, request)
     spec = archive_spec(profile, form=request.format, level=request.level, split=request.split)
     with session.hold(profile.name, "backup", job):
         found = _look(session, profile, request, job)
@@ -151,6 +159,7 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
                 scope=request.scope or profile.scope,
                 note=request.note,
                 tags=request.tags,
+                destinations=destinations,
             ),
             job,
         )
@@ -159,10 +168,9 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
         row = _row(session, verdict.manifest, made, time.monotonic() - started, verdict.seconds)
         report.backups.append(row)
         ending = _judge(row, made, verdict.manifest.evidence, spec.split, report)
-        ending = worst(ending, _uploads(profile, row, report))
         if request.prune and ending is Ending.DONE:
             report.removed.extend(prune.after_backup(session, profile, request.rules, report))
-    return ending
+    return worst(ending, _upload(session, verdict.manifest, job, report))
 
 
 def _require_something(profile: Profile, found: Survey) -> None:
@@ -221,17 +229,23 @@ def _judge(row: BackupRow, made: writing.Made, evidence: Evidence, split: int | 
     return Ending.INCOMPLETE if made.errors or row.changed_while_read else Ending.DONE
 
 
-def _uploads(profile: Profile, row: BackupRow, report: Report) -> Ending:
-    """Say loudly that a copy which the profile asks for was not made: destinations are not built yet."""
-    if not profile.destinations:
+def _destinations(session: Session, profile: Profile, request: BackupRequest) -> tuple[str, ...]:
+    """Return the names of the destinations that get a copy; raises `ConfigError` for one that is not configured."""
+    names = profile.destinations if request.destinations is None else request.destinations
+    for name in names:
+        session.config.destination(name)
+    return tuple(dict.fromkeys(names))
+
+
+def _upload(session: Session, manifest: Manifest, job: Job, report: BackupReport) -> Ending:
+    """Make the copies; each failure is a warning, and the copy is queued."""
+    if not manifest.pending:
         return Ending.DONE
-    report.warn(
-        "not-uploaded",
-        f"copies to destinations are not built yet: nothing went to {', '.join(profile.destinations)}",
-        subject=row.id,
-        hint="take the archive there by other means, and leave `destinations` out of the profile until then",
-    )
-    return Ending.INCOMPLETE
+    rows, ending = uploads.after_backup(session, manifest, job, report)
+    report.uploads += rows
+    status = sidecar.load(session.vault, manifest.id).status
+    report.backups[-1] = msgspec.structs.replace(report.backups[-1], status=status)
+    return ending
 
 
 def _warn(row: BackupRow, damage: Sequence[str], report: Report) -> None:

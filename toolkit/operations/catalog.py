@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from toolkit import durable
 from toolkit.archive.filelists import ListWriter
-from toolkit.archive.manifest import Manifest
+from toolkit.archive.manifest import Copy, Manifest, Status
 from toolkit.errors import ArchiveDamagedError, LifeboatError
 from toolkit.jobs.context import Job
-from toolkit.operations.archiving import StoredBackup
+from toolkit.operations.archiving import StoredBackup, known_passphrase
 from toolkit.operations.delete import holding
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
-from toolkit.vault import layout, rebuild, sidecar
+from toolkit.vault import layout, offsite, rebuild, sidecar, store
 from toolkit.vault.layout import Vault
+from toolkit.vault.offsite import RemoteBackup
+
+if TYPE_CHECKING:
+    from toolkit.destinations.base import Destination
 
 
 class OrphanRow(msgspec.Struct, frozen=True):
@@ -28,23 +34,33 @@ class OrphanRow(msgspec.Struct, frozen=True):
 
 
 class RebuildReport(Report, kw_only=True):
-    """How many backups the catalog has now, whose manifests and file lists were made again, and what is left."""
+    """How many backups the catalog has now, whose manifests and file lists were made again, and what is left.
+
+    `fetched` are ids whose manifest came from the destination, `remote` those of backups that are only there.
+    """
 
     backups: int = 0
     restored: list[str] = msgspec.field(default_factory=list)
     lists: list[str] = msgspec.field(default_factory=list)
     orphans: list[OrphanRow] = msgspec.field(default_factory=list)
+    fetched: list[str] = msgspec.field(default_factory=list)
+    remote: list[str] = msgspec.field(default_factory=list)
 
 
-def run(session: Session, job: Job) -> RebuildReport:
+def run(session: Session, job: Job, *, source: str | None = None) -> RebuildReport:
     """Make lost manifests and file lists again from their archives, then the catalog from all manifests.
 
-    A manifest that is there is never touched. Raises `NotFoundError` when there is no vault, `LockedError`
+    With `source` (`DEST[:FOLDER]`) lost manifests of archives that are here come from there first, with the rating,
+    note, tags and pin that they had when they were copied; copies there that the manifests here do not know are
+    entered. Backups that are only there are named in `remote`: `restore --from` brings them. A manifest that is here
+    is never touched otherwise. Raises `NotFoundError` when there is no vault, `LockedError`
     while a run of one of its profiles goes on, `StorageError`, `SpaceError`, `CancelledError`.
     """
+    report = RebuildReport()
+    if source is not None:
+        from_destination(session, source, job, report)
     vault = session.existing_vault
     job.step("rebuild", "Reading the manifests, and archives that lost theirs")
-    report = RebuildReport()
 
     def say(message: str) -> None:
         report.notes.append(message)
@@ -73,6 +89,62 @@ def run(session: Session, job: Job) -> RebuildReport:
             " a note, tags and a pin that it had are lost then"
         )
     return report
+
+
+def from_destination(session: Session, source: str, job: Job, report: RebuildReport) -> None:
+    """Bring what the destination knows into the vault: lost manifests, and where copies are."""
+    from toolkit.operations import remote
+
+    vault = session.vault
+    with remote.opened(session, source, job) as destination:
+        job.step("look", f"Reading the manifests at {destination.name}")
+        for one in offsite.backups(destination):
+            job.raise_if_stopped()
+            if one.manifest is None:
+                continue
+            with session.hold(one.stem.profile, "rebuild the catalog", job):
+                _take_over(session, vault, destination, one, report, known=remote.is_default(session, source))
+
+
+def _take_over(
+    session: Session,
+    vault: Vault,
+    destination: Destination,
+    one: RemoteBackup,
+    report: RebuildReport,
+    *,
+    known: bool,
+) -> None:
+    here = {path.name: path for path, stem, _ in layout.files(vault, one.stem.profile) if stem.id == one.id}
+    if not any(layout.is_volume(name.removeprefix(str(one.stem))) for name in here):
+        report.remote.append(one.id)
+        return
+    try:
+        manifest = offsite.read_manifest(destination, one, lambda name: known_passphrase(session, name))
+    except LifeboatError as error:
+        report.warn(error.code, f"a manifest at {destination.name} cannot be used: {error.message}", subject=one.id)
+        return
+    link = one.manifest or one.objects[0]
+    copy = Copy(destination.name, link.id, link.link, manifest.archives[0].sha256, session.now())
+    if f"{one.stem}{layout.MANIFEST}" in here:
+        if known:
+            with contextlib.suppress(ArchiveDamagedError):  # named with the orphans
+                store.update(vault, one.id, lambda old: _with_copy(old, copy))
+        return
+    folder = next(iter(here.values())).parent
+    if rebuild.missing(folder, manifest):
+        return  # the archive here is another: the manifest inside it says what it is
+    store.save(vault, msgspec.structs.replace(manifest, destinations=(copy,) if known else ()))
+    report.fetched.append(one.id)
+
+
+def _with_copy(manifest: Manifest, copy: Copy) -> Manifest:
+    known = any(one.destination == copy.destination and one.id == copy.id for one in manifest.copies)
+    if known or not manifest.archives or manifest.archives[0].sha256 != copy.digest:
+        return manifest
+    others = tuple(one for one in manifest.destinations if one.destination != copy.destination)
+    status = Status.UPLOADING if any(one.when is None for one in others) else Status.COMPLETED
+    return msgspec.structs.replace(manifest, destinations=(*others, copy), status=status)
 
 
 def _is_unreadable(vault: Vault, orphan: rebuild.Orphan) -> bool:

@@ -237,6 +237,7 @@ def _record(database: FoundDatabase, checkup: check.Checkup, *, journal_mode: st
         size=checkup.size,
         page_size=checkup.page_size,
         page_count=checkup.page_count,
+        free_pages=checkup.free_pages,
         user_version=checkup.user_version,
         application_id=checkup.application_id,
         encoding=checkup.encoding,

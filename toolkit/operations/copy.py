@@ -13,7 +13,7 @@ import msgspec
 
 from toolkit import durable
 from toolkit.archive import manifest as format_
-from toolkit.archive.manifest import Volume
+from toolkit.archive.manifest import Manifest, Volume
 from toolkit.errors import ArchiveDamagedError, RefusedError, StorageError, UsageError
 from toolkit.jobs.context import Job, ProgressReporter
 from toolkit.operations.archiving import StoredBackup
@@ -103,9 +103,18 @@ def _parts(backup: StoredBackup) -> list[_Part]:
         parts.append(_Part(path.name, size, path, digest=volume.sha256))
     if backup.file_list.exists():
         parts.append(_Part(backup.file_list.name, backup.file_list.stat().st_size, backup.file_list))
-    data = format_.encode(backup.manifest)
+    data = format_.encode(_leaving(backup))
     parts.append(_Part(f"{layout.stem_of(backup.manifest)}{layout.MANIFEST}", len(data), None, data))
     return parts
+
+
+def _leaving(backup: StoredBackup) -> Manifest:
+    """Return the manifest as it may leave this machine: sealed beside an encrypted archive."""
+    if not backup.manifest.encrypted or backup.passphrase is None:
+        return backup.manifest
+    from toolkit.archive.seal import seal
+
+    return seal(backup.manifest, backup.passphrase, stem=str(layout.stem_of(backup.manifest)))
 
 
 def _is_there(folder: Path, part: _Part, report: CopyReport) -> bool:

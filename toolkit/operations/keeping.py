@@ -167,6 +167,6 @@ def row_of(manifest: Manifest) -> ListedBackup:
         rating=manifest.rating,
         note=manifest.note,
         tags=manifest.tags,
-        destinations=tuple(copy.destination for copy in manifest.destinations),
+        destinations=tuple(copy.destination for copy in manifest.copies),
         removed=rows.removed_word(manifest),
     )

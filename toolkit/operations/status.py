@@ -13,10 +13,11 @@ from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import LifeboatError, NotFoundError, ProfileNotFoundError
 from toolkit.events import JobState, plain_name
 from toolkit.jobs.state import JobStatus, job_directories, job_status
-from toolkit.operations.health import wanted
+from toolkit.operations.health import observed, wanted
 from toolkit.operations.remembered import remembered
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
+from toolkit.operations.uploads import UploadRow, queued
 from toolkit.profile.model import Profile
 from toolkit.retention import Kind
 from toolkit.vault import health, sidecar
@@ -46,6 +47,14 @@ class StatusReason(msgspec.Struct, frozen=True):
     text: str
 
 
+class LastLook(msgspec.Struct, frozen=True):
+    """The last diagnosis of the live database: when, `full` or `quick`, and `ok`, `damaged` or `unsure`."""
+
+    at: datetime
+    kind: str
+    result: str
+
+
 class StatusTarget(msgspec.Struct, frozen=True, kw_only=True):
     """One database or file set; `state` is bad, warn, unknown (never backed up) or ok."""
 
@@ -57,6 +66,7 @@ class StatusTarget(msgspec.Struct, frozen=True, kw_only=True):
     last_good: GoodCopy | None = None
     failed_since_good: int = 0
     next_run: datetime | None = None
+    last_check: LastLook | None = None
 
 
 class ProfileState(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,12 +105,13 @@ class VaultState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusReport(Report, kw_only=True):
-    """The report of `status`, targets worst first."""
+    """The report of `status`, targets worst first; `queue` are the copies that destinations still wait for."""
 
     vault: VaultState
     targets: list[StatusTarget] = msgspec.field(default_factory=list)
     profiles: list[ProfileState] = msgspec.field(default_factory=list)
     jobs: list[StatusJob] = msgspec.field(default_factory=list)
+    queue: list[UploadRow] = msgspec.field(default_factory=list)
 
 
 def run(session: Session, profile: str | None = None, *, max_age: timedelta | None = None) -> StatusReport:
@@ -118,6 +129,8 @@ def run(session: Session, profile: str | None = None, *, max_age: timedelta | No
         report.profiles.append(_state(session, one, own))
     report.targets.sort(key=lambda one: (_WORST_FIRST.index(one.state), one.profile, one.kind, one.path))
     report.jobs = _jobs(session)
+    names = {one.name for one in chosen}
+    report.queue = queued(session, [manifest for manifest in reversed(manifests) if manifest.profile in names])
     if any(one.state == "bad" or any(reason.code == "stale" for reason in one.reasons) for one in report.targets):
         report.ending = Ending.DAMAGE
     _advise(session, report)
@@ -151,7 +164,8 @@ def _targets(
 ) -> list[StatusTarget]:
     alarms = health.Alarms(profile.alarms.max_age, profile.alarms.shrink)
     now = session.now()
-    assessed = health.assess(profile.name, wanted(profile), own, alarms, now=now)
+    seen = observed(session, profile.name)
+    assessed = health.assess(profile.name, wanted(profile), own, alarms, now=now, observations=seen)
     by_id = {manifest.id: manifest for manifest in own}
     return [_promised(_target(one, by_id, now), max_age, now) for one in assessed]
 
@@ -168,6 +182,7 @@ def _target(target: health.Target, by_id: dict[str, Manifest], now: datetime) ->
             evidence=manifest.evidence.level,
             tested_at=target.last_good.tested_at,
         )
+    check = target.last_check
     return StatusTarget(
         profile=target.profile,
         kind=target.kind,
@@ -177,6 +192,7 @@ def _target(target: health.Target, by_id: dict[str, Manifest], now: datetime) ->
         last_good=good,
         failed_since_good=target.failed_since_good,
         next_run=target.next_run,
+        last_check=None if check is None else LastLook(check.at, check.kind, check.result),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from toolkit.archive.manifest import DatabaseRecord, Evidence, EvidenceLevel, Ma
 from toolkit.archive.verify import VerifyReport, verify
 from toolkit.errors import CancelledError, LifeboatError, NotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
+from toolkit.operations import smoke
 from toolkit.operations.archiving import StoredBackup, stored
 from toolkit.operations.extract import Extraction, extract
 from toolkit.operations.report import Ending, Report, worst
@@ -28,9 +28,6 @@ from toolkit.profile.model import Profile
 from toolkit.sqlite.check import Level, check
 from toolkit.vault import layout, sidecar, store
 from toolkit.vault.rebuild import measure
-
-SMOKE_TIMEOUT = 300.0
-"""Seconds that one smoke test may take."""
 
 
 class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,32 +269,8 @@ def _smoke(profile: Profile | None, manifest: Manifest, result: Extraction) -> l
     """Run the profile's smoke tests on the restored copy; return what failed."""
     if profile is None:
         return []
-    errors = []
-    databases = [record for record in manifest.databases if record.form == "copy"]
-    for command in profile.smoke:
-        words = [word.replace("{root}", str(result.root)) for word in command]
-        if not any("{database}" in word for word in words):
-            errors += _run_smoke(words)
-            continue
-        for record in databases:
-            place = str(result.place_of(record.path))
-            errors += _run_smoke([word.replace("{database}", place) for word in words])
-    return errors
-
-
-def _run_smoke(words: Sequence[str]) -> list[str]:
-    try:
-        done = subprocess.run(
-            list(words), stdin=subprocess.DEVNULL, capture_output=True, timeout=SMOKE_TIMEOUT, check=False
-        )
-    except FileNotFoundError:
-        return [f"smoke test: there is no command {words[0]}"]
-    except subprocess.TimeoutExpired:
-        return [f"smoke test {words[0]}: no end after {SMOKE_TIMEOUT:.0f} s"]
-    if done.returncode == 0:
-        return []
-    said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-    return [f"smoke test {words[0]}: ended with {done.returncode}{': ' + said[-1] if said else ''}"]
+    places = [str(result.place_of(record.path)) for record in manifest.databases if record.form == "copy"]
+    return smoke.failures(profile, places, root=str(result.root))
 
 
 def _keep(

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from toolkit import __version__, durable
 from toolkit.archive.formats import ArchiveSpec, Compression
-from toolkit.archive.manifest import Check, FileCounts, Manifest, Status, Tool, UndoRecord
+from toolkit.archive.manifest import Check, Copy, FileCounts, Manifest, Status, Tool, UndoRecord
 from toolkit.archive.writer import ArchiveWriter, Written
 from toolkit.errors import LifeboatError, SourceMissingError, SpaceError
 from toolkit.filelist import FileEntry, Item
@@ -38,7 +38,9 @@ VERSION_TIMEOUT = 10.0
 class Materials:
     """What goes into one archive and what its manifest says of it.
 
-    `raw` takes databases bit for bit with their sidecars; `extra` yields items besides what was surveyed.
+    `raw` takes databases bit for bit with their sidecars, of which `damage` says by path what is wrong with them;
+    `extra` yields items besides what was surveyed. As soon as it is complete the backup waits to be copied to
+    `destinations`: no stop in between can make that forgotten.
     """
 
     survey: Survey
@@ -48,8 +50,10 @@ class Materials:
     note: str = ""
     tags: tuple[str, ...] = ()
     raw: bool = False
+    damage: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     extra: Callable[[], Iterator[Item]] | None = None
     undo: UndoRecord | None = None
+    destinations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +162,7 @@ def application_version(command: Sequence[str]) -> str:
 def _write(session: Session, begun: Manifest, materials: Materials, job: Job) -> Made:
     """Write the archive; once more from the start when a database that was in it already turned out damaged."""
     try:
-        return _attempt(session, begun, materials, job, None)
+        return _attempt(session, begun, materials, job, materials.damage or None)
     except DamagedCopyError as damage:
         job.log("info", "begun-again", "a database in it turned out damaged: the archive is begun again")
         return _attempt(session, begun, materials, job, damage.known)
@@ -177,7 +181,12 @@ def _attempt(
         finally:
             copies.close()
     final = _complete(session, begun, found, contents, written.files, written.changed)
-    final = msgspec.structs.replace(final, archives=(written.archive,))
+    final = msgspec.structs.replace(
+        final,
+        archives=(written.archive,),
+        status=Status.UPLOADING if materials.destinations else Status.COMPLETED,
+        destinations=tuple(Copy(name) for name in materials.destinations),
+    )
     store.save(session.vault, final)
     return Made(
         manifest=final,
@@ -251,7 +260,7 @@ def _fail(session: Session, begun: Manifest, error: BaseException) -> None:
     message = str(error) if isinstance(error, LifeboatError) else f"{type(error).__name__}: {error}"
     with contextlib.suppress(OSError, LifeboatError):
         path = sidecar.locate(session.vault, begun.id)
-        if sidecar.read(path).status is Status.COMPLETED:
+        if sidecar.read(path).status in (Status.COMPLETED, Status.UPLOADING):
             return
         for file in layout.data_files(path):
             durable.remove(file)

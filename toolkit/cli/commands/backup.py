@@ -18,6 +18,7 @@ from toolkit.cli.settings import Command, settings
     examples=(
         "lifeboat backup",
         "lifeboat backup shop --kind daily",
+        "lifeboat backup shop --to drive",
         "lifeboat backup /srv/shop --format zip --level 9 --note 'before the upgrade'",
     ),
     exits=(
@@ -37,6 +38,8 @@ from toolkit.cli.settings import Command, settings
 @click.option("--split", type=SIZE, help="Write volumes of this size, such as 2GB.")
 @click.option("--note", default="", help="A note to keep with it.")
 @click.option("--tag", "tags", multiple=True, help="A tag to keep with it; several are possible.")
+@click.option("--to", "destinations", multiple=True, metavar="DEST", help="Copy it to this destination instead.")
+@click.option("--no-upload", is_flag=True, help="Make no copy at a destination.")
 @click.option("--no-prune", is_flag=True, help="Leave retention for later.")
 @keep_options
 @dry_run_option
@@ -44,7 +47,8 @@ def backup_command(targets: tuple[str, ...], **options: Any) -> None:
     """Back up a profile, or the paths that you name.
 
     Without a name every profile is backed up. Databases are copied consistently while they are written
-    to; each archive is read back and compared before the command ends.
+    to; each archive is read back and compared before the command ends. Then it is copied to the profile's
+    destinations; a copy that fails is queued for `lifeboat sync`, and the command ends with 3.
     """
     from toolkit.cli.render.backup import backup_text
     from toolkit.operations import backup
@@ -63,6 +67,7 @@ def backup_command(targets: tuple[str, ...], **options: Any) -> None:
         tags=options["tags"],
         prune=not options["no_prune"],
         rules=keep_rules(options),
+        destinations=_destinations(options),
     )
     run = backup.outlook if options["dry_run"] else backup.run
     work(
@@ -72,3 +77,13 @@ def backup_command(targets: tuple[str, ...], **options: Any) -> None:
         lambda report: backup_text(report, session),
         session=session,
     )
+
+
+def _destinations(options: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the destinations that were named; None for those of the profile."""
+    from toolkit.errors import UsageError
+
+    named: tuple[str, ...] = options["destinations"]
+    if named and options["no_upload"]:
+        raise UsageError("--to and --no-upload contradict each other")
+    return () if options["no_upload"] else named or None

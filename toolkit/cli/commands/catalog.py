@@ -19,22 +19,28 @@ def catalog_command() -> None:
 
 @catalog_command.command(
     "rebuild",
-    examples=("lifeboat catalog rebuild", "lifeboat catalog rebuild --json"),
-    exits=(ExitCode.FAILED, ExitCode.USAGE, ExitCode.INCOMPLETE, ExitCode.NOTHING, ExitCode.LOCKED, ExitCode.SPACE),
+    examples=("lifeboat catalog rebuild", "lifeboat catalog rebuild --from drive --json"),
+    exits=(
+        ExitCode.FAILED,
+        ExitCode.USAGE,
+        ExitCode.INCOMPLETE,
+        ExitCode.NOTHING,
+        ExitCode.LOCKED,
+        ExitCode.DESTINATION,
+        ExitCode.SPACE,
+    ),
 )
-@click.option("--from", "source", metavar="DEST", help="Fetch the manifests from this destination.")
+@click.option("--from", "source", metavar="DEST", help="Ask this destination (DEST[:FOLDER]) first.")
 def rebuild_command(source: str | None) -> None:
     """Make the index again from the manifests, and lost manifests from their archives.
 
     A manifest that is there is never changed, so no note, tag or pin is lost. What has lost its other half (an
     archive that cannot be read, a manifest without archive) is named and left alone.
+
+    With --from, lost manifests of archives that are here come from the destination, and backups that are only there are
+    named: `lifeboat restore --from DEST ID` brings one.
     """
     from toolkit.cli.render.catalog import rebuild_text
-    from toolkit.errors import UsageError
     from toolkit.operations import catalog
 
-    if source is not None:
-        raise UsageError(
-            "there are no destinations yet", subject=source, hint="leave --from out: the vault on this machine is read"
-        )
-    work("rebuild", ["catalog"], catalog.run, rebuild_text)
+    work("rebuild", ["catalog"], lambda session, job: catalog.run(session, job, source=source), rebuild_text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -11,6 +11,9 @@ from toolkit.cli.moments import MOMENT
 from toolkit.cli.options import ALL_KINDS, SCOPES, profile_argument
 from toolkit.cli.run import answer, session_of
 from toolkit.cli.settings import Command, settings
+
+if TYPE_CHECKING:
+    from toolkit.operations.session import Session
 
 SORTS = ("started", "finished", "size", "rating", "profile", "kind", "evidence")
 
@@ -21,10 +24,11 @@ SORTS = ("started", "finished", "size", "rating", "profile", "kind", "evidence")
     examples=(
         "lifeboat list",
         "lifeboat list shop --kind daily --kind weekly",
+        "lifeboat list --remote --from drive",
         "lifeboat list --since 7d --sort size --limit 10",
         "lifeboat list --json | jq -r '.backups[].id'",
     ),
-    exits=(ExitCode.NOTHING,),
+    exits=(ExitCode.INCOMPLETE, ExitCode.NOTHING, ExitCode.DESTINATION),
 )
 @profile_argument
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(ALL_KINDS), help="Only this kind; repeatable.")
@@ -44,6 +48,8 @@ SORTS = ("started", "finished", "size", "rating", "profile", "kind", "evidence")
     "--limit", type=click.IntRange(min=0), default=50, show_default=True, metavar="N", help="At most N; 0 for all."
 )
 @click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out the first N.")
+@click.option("--remote", is_flag=True, help="Show what the destinations hold instead.")
+@click.option("--from", "sources", multiple=True, metavar="DEST[:FOLDER]", help="With --remote: only this one.")
 @click.option("--all", "deleted", is_flag=True, help="Show deleted ones in the trash too.")
 def list_command(profile: str | None, **options: Any) -> None:
     """List the backups of a PROFILE, or of all.
@@ -56,6 +62,8 @@ def list_command(profile: str | None, **options: Any) -> None:
     from toolkit.retention import Kind, Scope
 
     session = session_of(settings())
+    if options["remote"] or options["sources"]:
+        _list_remote(session, profile, options["sources"])
     request = listing.ListRequest(
         profile=profile,
         kinds=tuple(Kind(kind) for kind in options["kinds"]),
@@ -70,3 +78,11 @@ def list_command(profile: str | None, **options: Any) -> None:
         offset=options["offset"],
     )
     answer(listing.run(session, request), lambda report: list_text(report, session.now()))
+
+
+def _list_remote(session: Session, profile: str | None, sources: tuple[str, ...]) -> NoReturn:
+    from toolkit.cli.render.remote import remote_text
+    from toolkit.operations import remote
+
+    report = remote.listing(session, sources, profile=profile)
+    answer(report, lambda shown: remote_text(shown, session.now(), sources[0] if len(sources) == 1 else ""))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import PATH, assume_unused_option, backup_argument, confirm_option, dry_run_option, yes_option
-from toolkit.cli.run import session_of, work
+from toolkit.cli.options import PATH, assume_unused_option, confirm_option, dry_run_option, yes_option
+from toolkit.cli.run import answer, session_of, work
 from toolkit.cli.settings import Command, settings
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
+    from toolkit.operations.archiving import StoredBackup
     from toolkit.operations.restore import RestoreReport
     from toolkit.operations.restore_plan import RestorePlan, RestoreRequest
     from toolkit.operations.session import Session
@@ -29,6 +30,8 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
         "lifeboat restore shop@latest --dry-run",
         "lifeboat restore shop@latest --only 'uploads/2024/' --on-conflict newer",
         "lifeboat restore k3jq7a2m --database shop.db --yes",
+        "lifeboat restore --from drive",
+        "lifeboat restore --from drive shop@latest --to /srv/new",
     ),
     exits=(
         ExitCode.FAILED,
@@ -38,12 +41,13 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
         ExitCode.NOTHING,
         ExitCode.LOCKED,
         ExitCode.PASSPHRASE,
+        ExitCode.DESTINATION,
         ExitCode.SPACE,
     ),
 )
-@backup_argument
+@click.argument("backup", metavar="BACKUP", required=False)
 @click.option("--to", type=PATH, help="Restore below this folder instead of in place.")
-@click.option("--from", "source", metavar="DEST", help="Fetch the backup from this destination first.")
+@click.option("--from", "source", metavar="DEST[:FOLDER]", help="Fetch the backup from this destination first.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only what matches, such as '*.png' or /srv/shop/uploads/.")
 @click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this database.")
 @click.option(
@@ -59,30 +63,28 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
 @dry_run_option
 @yes_option
 @confirm_option
-def restore_command(backup: str, **options: Any) -> None:
+def restore_command(backup: str | None, **options: Any) -> None:
     """Put a backup back: in place, or elsewhere with --to.
 
     Everything is restored beside its target first, compared with the manifest and checked; only then does
     it take the names. What is replaced is kept in a safety backup: `lifeboat undo` puts it back. BACKUP is an
     id, latest, latest~2, PROFILE@latest, or the path of an archive.
+
+    With --from the backup comes from a destination (or a directory that holds one) into the vault first; without
+    BACKUP it lists what is there, by host and profile. That is all that an empty machine needs.
     """
     from toolkit.cli.render.restore import restore_text
     from toolkit.errors import UsageError
-    from toolkit.operations.restore_plan import OnConflict, RestoreRequest
     from toolkit.operations.targets import backup as find_backup
 
-    if options["source"]:
-        raise UsageError("there are no destinations yet", subject=options["source"], hint="copy the archive here first")
     session = session_of(settings())
-    request = RestoreRequest(
-        backup=find_backup(session, backup),
-        to=options["to"].absolute() if options["to"] else None,
-        only=options["only"],
-        databases=options["databases"],
-        on_conflict=OnConflict(options["on_conflict"]),
-        services=not options["no_services"],
-        assume_unused=options["assume_unused"],
-    )
+    if options["source"]:
+        _restore_from(session, backup, options)
+    if backup is None:
+        raise UsageError(
+            "name the backup to restore", hint="an id, latest, or PROFILE@latest; `lifeboat list` shows them"
+        )
+    request = _request(find_backup(session, backup), options)
     work(
         "restore",
         [request.backup.manifest.profile],
@@ -90,6 +92,38 @@ def restore_command(backup: str, **options: Any) -> None:
         restore_text,
         session=session,
     )
+
+
+def _request(stored: StoredBackup, options: dict[str, Any]) -> RestoreRequest:
+    from toolkit.operations.restore_plan import OnConflict, RestoreRequest
+
+    return RestoreRequest(
+        backup=stored,
+        to=options["to"].absolute() if options["to"] else None,
+        only=options["only"],
+        databases=options["databases"],
+        on_conflict=OnConflict(options["on_conflict"]),
+        services=not options["no_services"],
+        assume_unused=options["assume_unused"],
+    )
+
+
+def _restore_from(session: Session, backup: str | None, options: dict[str, Any]) -> NoReturn:
+    """Fetch the backup into the vault, then restore it from there; without a BACKUP say what there is."""
+    from toolkit.cli.render.remote import remote_text
+    from toolkit.cli.render.restore import restore_text
+    from toolkit.operations import remote
+    from toolkit.operations.targets import backup as find_backup
+
+    source: str = options["source"]
+    if backup is None:
+        answer(remote.listing(session, (source,)), lambda report: remote_text(report, session.now(), source))
+
+    def body(opened: Session, job: Job) -> RestoreReport:
+        fetched = remote.bring(opened, source, backup, job)
+        return _restore(opened, _request(find_backup(opened, fetched.id), options), job, options)
+
+    work("restore", [backup], body, restore_text, session=session)
 
 
 def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[str, Any]) -> RestoreReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toolkit.cli.render.sync import upload_line
 from toolkit.display import display
 from toolkit.operations.backup import BackupReport, BackupRow
 from toolkit.operations.session import Session
@@ -16,6 +17,7 @@ def backup_text(report: BackupReport, session: Session) -> list[str]:
         lines += [f"  database {display(path)}" for path in plan.databases]
     for row in report.backups:
         lines += _row(row)
+    lines += [upload_line(row, session.now()) for row in report.uploads]
     if report.removed:
         lines.append(f"retention removed {count_text(len(report.removed), 'backup')}: {' '.join(report.removed)}")
     return lines

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import click
 
+from toolkit.cli.render.plan import MOST_ROWS, plan_lines
 from toolkit.display import display
-from toolkit.operations.plan import Plan
 from toolkit.operations.report import Notice
 from toolkit.operations.restore import RestoreReport
 from toolkit.operations.restore_plan import RestorePlan
 from toolkit.operations.undo import UndoPlan
-from toolkit.wording import count_text, size_text
-
-MOST_ROWS = 20
+from toolkit.wording import count_text
 
 
 def show_plan(made: RestorePlan, said: Sequence[Notice] = ()) -> None:
@@ -43,30 +41,6 @@ def show_undo(undo: UndoPlan) -> None:
         )
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """Return the plan as lines: targets, steps, what is lost and kept, space, the command that equals it."""
-    lines = [click.style(f"{plan.op} {plan.digest}", bold=True)]
-    lines += [f"  target   {display(target)}" for target in plan.targets[:MOST_ROWS]]
-    for step in plan.steps:
-        size = f"  {size_text(step.writes_bytes)}" if step.writes_bytes else ""
-        lines.append(f"  {step.n}. {display(step.title)}{size}{'  (offline)' if step.offline else ''}")
-    clashes = plan.clashes
-    if clashes.same or clashes.missing or clashes.differ:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(clashes.by_kind.items()))
-        lines.append(
-            f"  names    {clashes.missing} missing, {clashes.same} the same,"
-            f" {clashes.differ} that differ{f' ({kinds})' if kinds else ''}"
-        )
-    if plan.loses.text:
-        lines.append(f"  loses    {display(plan.loses.text)}")
-    if plan.keeps:
-        lines.append(f"  keeps    {plan.keeps}")
-    if plan.needs.free:
-        lines.append(f"  space    {size_text(plan.needs.free)} needed, {size_text(plan.needs.have)} free")
-    lines.append(f"  same as  {display(plan.cli)}")
-    return lines
-
-
 def restore_text(report: RestoreReport) -> list[str]:
     """Return what a restore or an undo did, or its plan after a dry run."""
     if report.plan is not None:
@@ -88,6 +62,9 @@ def restore_text(report: RestoreReport) -> list[str]:
         )
     ]
     for database in report.databases:
+        if not database.tables:
+            lines.append(f"  {display(database.name)}: bit for bit as it was; {database.checked}")
+            continue
         rows = sum(count or 0 for count in database.tables.values())
         lines.append(
             f"  {display(database.name)}: {count_text(len(database.tables), 'table')}, {count_text(rows, 'row')};"

@@ -132,8 +132,13 @@ def _places(report: ShowReport, now: datetime) -> Iterator[str]:
         yield _field("archive", f"{display(archive.file)}  {size_text(archive.size)}{pieces}")
         yield _field("sha256", archive.sha256)
     for copy in report.backup.destinations:
-        when = f", {age_text(copy.when, now)}" if copy.when is not None else ""
-        yield _field("also at", f"{display(copy.destination)}{when} {display(copy.link)}".rstrip())
+        if copy.when is None:
+            why = f": {display(copy.error)}" if copy.error else ""
+            yield _field("queued for", f"{display(copy.destination)}{why}")
+            continue
+        yield _field(
+            "also at", f"{display(copy.destination)}, {age_text(copy.when, now)} {display(copy.link)}".rstrip()
+        )
     if report.command:
         yield _field("opens with", display(report.command))
 

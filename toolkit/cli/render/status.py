@@ -7,6 +7,7 @@ from datetime import datetime
 
 import click
 
+from toolkit.cli.render.sync import queue_line
 from toolkit.cli.render.table import table
 from toolkit.display import display
 from toolkit.operations.status import ProfileState, StatusJob, StatusReport, StatusTarget
@@ -23,6 +24,8 @@ def status_text(report: StatusReport, now: datetime) -> list[str]:
         lines += ["", *_targets(report, now)]
     if report.profiles:
         lines += ["", *(_profile(one, now) for one in report.profiles)]
+    if report.queue:
+        lines += ["", *(queue_line(row, now) for row in report.queue)]
     if report.jobs:
         lines += ["", *(_job(job, now) for job in report.jobs)]
     return lines
@@ -45,6 +48,9 @@ def _targets(report: StatusReport, now: datetime) -> Iterator[str]:
         yield click.style(row[: len(target.state)], fg=_COLORS[target.state], bold=True) + row[len(target.state) :]
         for reason in target.reasons:
             yield f"{'':9}{display(reason.text)} (since {time_text(reason.since, now)})"
+        if target.last_check is not None:
+            look = target.last_check
+            yield f"{'':9}last diagnosed {age_text(look.at, now)}: {display(look.result)} ({display(look.kind)})"
 
 
 def _row(target: StatusTarget, now: datetime) -> tuple[str, ...]:
