@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -154,4 +155,5 @@ def test_what_somebody_has_open_stays_open(made: Shop, sealed: Path) -> None:
         assert target.healthy, target.findings
         writer.wait(5)
         assert sorted(os.listdir(sealed)) == ["live.db", "live.db-shm", "live.db-wal"]
-    assert sqlite3.connect(path).execute("PRAGMA quick_check").fetchone() == ("ok",)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
