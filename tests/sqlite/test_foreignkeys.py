@@ -28,6 +28,7 @@ SCHEMAS = {
     "two": "CREATE TABLE p(id INTEGER PRIMARY KEY, t); CREATE TABLE c(r REFERENCES p, s REFERENCES p(id))",
     "self": "CREATE TABLE c(r INTEGER PRIMARY KEY REFERENCES c); CREATE TABLE p(id, t)",
     "no parent": "CREATE TABLE c(r REFERENCES gone); CREATE TABLE p(id, t)",
+    "a keyword in a name": 'CREATE TABLE p(id INTEGER PRIMARY KEY, t); CREATE TABLE "DISTINCT c"(r REFERENCES p)',
     "names": 'CREATE TABLE p(id INTEGER PRIMARY KEY, t); CREATE TABLE "c""x"("a b" REFERENCES P("ID"))',
 }
 

@@ -18,9 +18,7 @@ def run(command: Sequence[str], text: str) -> str:
     """
     name = command[0]
     try:
-        done = subprocess.run(
-            list(command), input=text.encode(), capture_output=True, timeout=TIMEOUT, check=False, env=None
-        )
+        done = subprocess.run(list(command), input=text.encode(), capture_output=True, timeout=TIMEOUT, check=False)
     except FileNotFoundError as error:
         raise ServiceError(
             f"the command {name} is not installed", subject=name, hint="choose the other kind, or install it"

@@ -17,13 +17,13 @@ from toolkit.events import ShouldStop, never_stop
 from toolkit.sqlite import blocks, foreignkeys, fulltext, probe, virtual
 from toolkit.sqlite import values as valuechecks
 from toolkit.sqlite.connect import connect, connect_private, quoted
+from toolkit.sqlite.foreignkeys import MAX_MESSAGES
 from toolkit.sqlite.header import Header
 from toolkit.sqlite.translate import is_damage, primary_code, translate
 from toolkit.sqlite.virtual import FTS, RTREE, VirtualTable
 
 Level = Literal["counts", "quick", "full"]
 
-MAX_MESSAGES = 100
 FOREIGN_KEYS = "foreign_key_check"
 
 LARGE = 16 * 1024 * 1024

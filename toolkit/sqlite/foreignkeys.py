@@ -56,10 +56,11 @@ def _all_have_parents(connection: sqlite3.Connection, child: str) -> bool:
 
 def _orphan(connection: sqlite3.Connection, child: str, own: str, parent: str, key: str) -> str:
     """Return a query for one key of `child` that is no `key` of `parent`; each key once where an index sorts them."""
-    once = f"SELECT 1 FROM (SELECT DISTINCT {own} AS k FROM {child} WHERE {own} IS NOT NULL) "  # noqa: S608
-    once += f"WHERE k NOT IN (SELECT {key} FROM {parent}) LIMIT 1"  # noqa: S608
+    query = "SELECT 1 FROM (SELECT {} {} AS k FROM {} WHERE {} IS NOT NULL) WHERE k NOT IN (SELECT {} FROM {}) LIMIT 1"
+    once = query.format("DISTINCT", own, child, own, key, parent)
     steps = connection.execute(f"EXPLAIN QUERY PLAN {once}").fetchall()
-    return once.replace("DISTINCT ", "") if any("TEMP B-TREE" in step[3] for step in steps) else once
+    sorts = any("TEMP B-TREE" in step[3] for step in steps)
+    return query.format("", own, child, own, key, parent) if sorts else once
 
 
 def _rowid_alias(connection: sqlite3.Connection, table: str) -> str | None:
