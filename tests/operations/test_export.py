@@ -141,6 +141,17 @@ def test_a_lost_header_and_schema_are_known_from_the_backup(made: Shop, tmp_path
     assert report.salvage is not None
 
 
+def test_a_backup_that_cannot_be_read_is_passed_over_and_said(made: Shop) -> None:
+    older, newer = made.back_up(), made.back_up()
+    archive = made.vault / newer.archive
+    archive.write_bytes(archive.read_bytes()[:1000])
+    databases.flip_page(made.database, 1)
+    report = write(made, form="sql", database=str(made.database))
+    assert report.tables["orders"] == 20
+    assert ("backup-passed-over", newer.id) in [(one.code, one.subject) for one in report.warnings]
+    assert older.id not in [one.subject for one in report.warnings]
+
+
 @pytest.mark.parametrize("content", [b"no database at all\n" * 500, b"\0" * 8192])
 def test_nothing_that_could_be_got_back(made: Shop, tmp_path: Path, content: bytes) -> None:
     bad = made.root / "bad.db"

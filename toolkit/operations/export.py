@@ -167,8 +167,10 @@ def _write_damaged(
     session: Session, request: ExportRequest, job: Job, source: Path, path: str, *, backup: str | None
 ) -> ExportReport:
     """Export what is left of the private, damaged `source`, and say in the report what is not."""
-    copy, account = salvaging.sound_copy(session, source, path, job)
+    noticed = Report()
+    copy, account = salvaging.sound_copy(session, source, path, job, noticed)
     report = _write(session, request, job, copy, path, backup)
+    report.warnings += noticed.warnings
     report.salvage = salvaging.described(account)
     salvaging.warn_of(account, path, report)
     return report

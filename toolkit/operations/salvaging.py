@@ -8,17 +8,13 @@ from pathlib import Path
 import msgspec
 
 from toolkit import durable
-from toolkit.archive.manifest import Manifest
-from toolkit.errors import CancelledError, LifeboatError, NotFoundError, SourceChangedError
+from toolkit.errors import SourceChangedError
 from toolkit.jobs.context import Job
-from toolkit.operations.archiving import stored
-from toolkit.operations.extract import extract
+from toolkit.operations import references
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
-from toolkit.retention import Kind
 from toolkit.sqlite import raw, salvage
 from toolkit.sqlite.account import Account, TableAccount
-from toolkit.vault import sidecar
 from toolkit.wording import count_text
 
 
@@ -62,15 +58,16 @@ def raw_set(path: Path, folder: Path, job: Job, *, otherwise: Path | None) -> Pa
     return otherwise
 
 
-def sound_copy(session: Session, source: Path, path: str, job: Job) -> tuple[Path, Account]:
+def sound_copy(session: Session, source: Path, path: str, job: Job, report: Report) -> tuple[Path, Account]:
     """Make a sound database of the private, damaged `source` (once `path`), whose sidecars lie beside it.
 
     It is made in a new folder beside `source`. The newest good backup tells its schema where there is one; no row
-    is taken from it. Raises `UnrepairableError` when nothing could be got back, `SpaceError`, `StorageError`,
-    `CancelledError`.
+    is taken from it; a backup that cannot be used is a warning of `report`. Raises `UnrepairableError` when nothing
+    could be got back, `SpaceError`, `StorageError`, `CancelledError`.
     """
     folder = source.parent / "salvage"
     durable.make_directory(folder)
+    reference = references.newest(session, path, folder, job, report, level="quick")
     job.step("salvage", f"Reading what is left of {os.path.basename(path)}")
     scratch = folder / "scratch"
     durable.make_directory(scratch)
@@ -79,42 +76,11 @@ def sound_copy(session: Session, source: Path, path: str, job: Job) -> tuple[Pat
         source,
         output,
         scratch=scratch,
-        reference=_reference(session, path, folder, job),
+        reference=None if reference is None else reference.path,
         on_progress=job.progress(),
         should_stop=job.should_stop,
     )
     return output, account
-
-
-def _reference(session: Session, path: str, folder: Path, job: Job) -> Path | None:
-    """Return a copy of the database out of the newest good backup, None where none can be had."""
-    for manifest in _good(session, path):
-        try:
-            backup = stored(session, session.existing_vault, manifest)
-            taken = extract(backup, folder / f"reference-{manifest.id}", job, only_databases={path})
-        except CancelledError:
-            raise
-        except LifeboatError as error:
-            job.log("warning", "no-reference", f"backup {manifest.id} could not be read: {error}")
-            continue
-        if not taken.failed:
-            return taken.place_of(path)
-    return None
-
-
-def _good(session: Session, path: str) -> list[Manifest]:
-    try:
-        found = [one.manifest for one in sidecar.load_all(session.existing_vault)]
-    except NotFoundError:
-        return []
-    good = [
-        one
-        for one in found
-        if one.good
-        and one.kind is not Kind.SAFETY
-        and any(record.path == path and record.form == "copy" for record in one.databases)
-    ]
-    return sorted(good, key=lambda one: (one.started, one.id), reverse=True)[:2]
 
 
 def described(account: Account) -> Salvaged:
