@@ -55,7 +55,8 @@ class Action(enum.IntEnum):
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to restore and where; `to` None means in place. `decisions` are choices by target path.
 
-    With `exact`, for undo, a file that is the same but for its time is written too.
+    With `exact`, for undo, a file that is the same but for its time is written too. `mapping` are the options that say
+    what of another machine is where here (see `relocation`).
     """
 
     backup: StoredBackup
@@ -67,6 +68,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     services: bool = True
     assume_unused: bool = False
     exact: bool = False
+    mapping: tuple[str, ...] = ()
 
     @property
     def in_place(self) -> bool:
@@ -444,6 +446,7 @@ def _command(request: RestoreRequest) -> str:
     words = ["lifeboat", "restore", request.backup.manifest.id]
     if request.to is not None:
         words += ["--to", str(request.to)]
+    words += request.mapping
     for name in request.databases:
         words += ["--database", name]
     for glob in request.only:

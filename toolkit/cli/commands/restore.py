@@ -32,6 +32,7 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
         "lifeboat restore k3jq7a2m --database shop.db --yes",
         "lifeboat restore --from drive",
         "lifeboat restore --from drive shop@latest --to /srv/new",
+        "lifeboat restore shop@latest --map /srv/shop=/data/shop --map-user shop=www-data",
     ),
     exits=(
         ExitCode.FAILED,
@@ -48,6 +49,9 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
 @click.argument("backup", metavar="BACKUP", required=False)
 @click.option("--to", type=PATH, help="Restore below this folder instead of in place.")
 @click.option("--from", "source", metavar="DEST[:FOLDER]", help="Fetch the backup from this destination first.")
+@click.option("--map", "paths", multiple=True, metavar="OLD=NEW", help="What was below OLD goes below NEW.")
+@click.option("--map-user", "users", multiple=True, metavar="OLD=NEW", help="What OLD owned is NEW's here.")
+@click.option("--map-group", "groups", multiple=True, metavar="OLD=NEW", help="The same for a group.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only what matches, such as '*.png' or /srv/shop/uploads/.")
 @click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this database.")
 @click.option(
@@ -72,6 +76,9 @@ def restore_command(backup: str | None, **options: Any) -> None:
 
     With --from the backup comes from a destination (or a directory that holds one) into the vault first; without
     BACKUP it lists what is there, by host and profile. That is all that an empty machine needs.
+
+    With --map the backup of an application that lived elsewhere goes to where it lives here, in place, with a plan and
+    a safety backup; --only and --database may name it as it was or as it is.
     """
     from toolkit.cli.render.restore import restore_text
     from toolkit.errors import UsageError
@@ -95,9 +102,10 @@ def restore_command(backup: str | None, **options: Any) -> None:
 
 
 def _request(stored: StoredBackup, options: dict[str, Any]) -> RestoreRequest:
+    from toolkit.operations.relocation import parse, relocated
     from toolkit.operations.restore_plan import OnConflict, RestoreRequest
 
-    return RestoreRequest(
+    request = RestoreRequest(
         backup=stored,
         to=options["to"].absolute() if options["to"] else None,
         only=options["only"],
@@ -106,6 +114,7 @@ def _request(stored: StoredBackup, options: dict[str, Any]) -> RestoreRequest:
         services=not options["no_services"],
         assume_unused=options["assume_unused"],
     )
+    return relocated(request, parse(options["paths"], options["users"], options["groups"]))
 
 
 def _restore_from(session: Session, backup: str | None, options: dict[str, Any]) -> NoReturn:
