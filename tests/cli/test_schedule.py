@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.makers.commands import application, lifeboat
+from toolkit import __version__
 
 
 @pytest.fixture
@@ -121,3 +123,10 @@ def test_status_with_q_says_only_what_is_wrong(config: Path) -> None:
 @pytest.mark.parametrize(("given", "code"), [("1.5", 0), ("90", 0), ("1h", 0), ("10m", 0), ("soon", 2), ("-1", 2)])
 def test_lock_wait_takes_seconds_and_times(config: Path, given: str, code: int) -> None:
     assert lifeboat("-c", config, "status", "-q", "--lock-wait", given).code in (code, 4 if code == 0 else code)
+
+
+def test_status_says_what_is_installed_and_what_time_it_is_here(config: Path) -> None:
+    before = lifeboat("-c", config, "status", "--json").document
+    assert before["schedule"] == {"installed": "none", "current": True}
+    assert before["version"] == __version__
+    assert datetime.fromisoformat(before["now"]) <= datetime.now(UTC)

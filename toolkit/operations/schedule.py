@@ -145,6 +145,13 @@ def show(session: Session, where: Scheduler) -> ScheduleReport:
     return report
 
 
+def look(session: Session, where: Scheduler) -> ScheduleReport:
+    """Return only what is installed and whether it is as configured, without asking the journals."""
+    report = ScheduleReport()
+    _installed(report, entries(session.config), where)
+    return report
+
+
 def _zone_name(session: Session, zone: tzinfo) -> str:
     return session.now().astimezone(zone).tzname() or "UTC"
 

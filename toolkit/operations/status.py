@@ -9,13 +9,16 @@ from pathlib import Path
 
 import msgspec
 
+from toolkit import __version__
 from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import LifeboatError, NotFoundError, ProfileNotFoundError
 from toolkit.events import JobState, plain_name
 from toolkit.jobs.state import JobStatus, job_directories, job_status
+from toolkit.operations import schedule
 from toolkit.operations.health import observed, wanted
 from toolkit.operations.remembered import remembered
 from toolkit.operations.report import Ending, Report
+from toolkit.operations.schedule import Scheduler
 from toolkit.operations.session import Session
 from toolkit.operations.uploads import UploadRow, queued
 from toolkit.profile.model import Profile
@@ -104,17 +107,36 @@ class VaultState(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None = None
 
 
+class ByItself(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs by itself: `installed` is cron, systemd or none; `current` whether it is what is configured."""
+
+    installed: str
+    current: bool
+
+
 class StatusReport(Report, kw_only=True):
-    """The report of `status`, targets worst first; `queue` are the copies that destinations still wait for."""
+    """The report of `status`, targets worst first; `queue` are the copies that destinations still wait for.
+
+    `version` is Lifeboat's, `now` the clock of this server; `schedule` is null where nobody looked.
+    """
 
     vault: VaultState
     targets: list[StatusTarget] = msgspec.field(default_factory=list)
     profiles: list[ProfileState] = msgspec.field(default_factory=list)
     jobs: list[StatusJob] = msgspec.field(default_factory=list)
     queue: list[UploadRow] = msgspec.field(default_factory=list)
+    schedule: ByItself | None = None
+    version: str = __version__
+    now: datetime | None = None
 
 
-def run(session: Session, profile: str | None = None, *, max_age: timedelta | None = None) -> StatusReport:
+def run(
+    session: Session,
+    profile: str | None = None,
+    *,
+    max_age: timedelta | None = None,
+    where: Scheduler | None = None,
+) -> StatusReport:
     """Return the health of one profile or of all: those of the configuration, and those that only backups know.
 
     It ends with damage when a target is bad, or older than its profile's `alarms.max_age` or `max_age` promise.
@@ -122,7 +144,7 @@ def run(session: Session, profile: str | None = None, *, max_age: timedelta | No
     """
     manifests, exists = manifests_of(session)
     chosen = _profiles(session, profile, manifests)
-    report = StatusReport(vault=_vault(session, manifests, exists=exists))
+    report = StatusReport(vault=_vault(session, manifests, exists=exists), now=session.now())
     for one in chosen:
         own = [manifest for manifest in manifests if manifest.profile == one.name]
         report.targets += _targets(session, one, own, max_age)
@@ -133,6 +155,9 @@ def run(session: Session, profile: str | None = None, *, max_age: timedelta | No
     report.queue = queued(session, [manifest for manifest in reversed(manifests) if manifest.profile in names])
     if any(one.state == "bad" or any(reason.code == "stale" for reason in one.reasons) for one in report.targets):
         report.ending = Ending.DAMAGE
+    if where is not None:
+        shown = schedule.look(session, where)
+        report.schedule = ByItself(installed=shown.installed, current=shown.current)
     _advise(session, report)
     return report
 

@@ -33,7 +33,8 @@ def places(command: Any) -> Any:
     return file(units(command))
 
 
-def _where(session: Session, cron_file: Path | None = None, units: Path | None = None) -> Scheduler:
+def where_of(session: Session, cron_file: Path | None = None, units: Path | None = None) -> Scheduler:
+    """Return the scheduler that the global options mean."""
     from toolkit.operations.schedule import scheduler
 
     return scheduler(session, _words(), config=settings().config, cron_file=cron_file, units=units)
@@ -66,7 +67,7 @@ def show_command(**options: Any) -> None:
     from toolkit.cli.render.schedule import schedule_text
     from toolkit.operations import schedule
 
-    query(lambda session: schedule.show(session, _where(session, **options)), schedule_text)
+    query(lambda session: schedule.show(session, where_of(session, **options)), schedule_text)
 
 
 @schedule_command.command(
@@ -121,7 +122,7 @@ def set_command(
     )
     changed = schedule_set.change(session, wanted, given.config)
     session = session_of(given)
-    report = schedule.show(session, _where(session))
+    report = schedule.show(session, where_of(session))
     report.changed = changed
     answer(report, schedule_text)
 
@@ -155,7 +156,7 @@ def install_command(kind: str, **options: Any) -> None:
     from toolkit.operations import schedule
 
     session = session_of(settings())
-    where = _where(session, **options)
+    where = where_of(session, **options)
     answer(schedule.install(session, where, schedule.choose(where, kind)), schedule_text)
 
 
@@ -167,7 +168,7 @@ def remove_command(**options: Any) -> None:
     from toolkit.operations import schedule
 
     session = session_of(settings())
-    answer(schedule.remove(session, _where(session, **options)), schedule_text)
+    answer(schedule.remove(session, where_of(session, **options)), schedule_text)
 
 
 @schedule_command.command(
@@ -180,7 +181,7 @@ def catch_up_command(**options: Any) -> None:
     from toolkit.operations.schedule_run import Process, catch_up
 
     session = session_of(settings())
-    where = _where(session, **options)
+    where = where_of(session, **options)
     answer(catch_up(session, where, Process(where.program)), started_text)
 
 
@@ -199,7 +200,7 @@ def run_command() -> None:
 
     given = settings()
     session = session_of(given)
-    where = _where(session)
+    where = where_of(session)
     process = Process(where.program)
 
     def say(line: str) -> None:

@@ -33,13 +33,14 @@ def status_command(profile: str | None = None, max_age: timedelta | None = None,
     STATE is `bad` (no good backup, or the newest is damaged), `warn`, `unknown` (never backed up) or `ok`.
     Nothing is written. It fails when something is bad, or older than promised; with -q it is silent otherwise.
     """
+    from toolkit.cli.commands.schedule import where_of
     from toolkit.cli.render.status import status_text
     from toolkit.operations import status
     from toolkit.operations.report import Ending
 
     given = settings()
     session = session_of(given)
-    report = status.run(session, profile, max_age=max_age)
+    report = status.run(session, profile, max_age=max_age, where=where_of(session))
     if tell:
         from toolkit.operations.announce import of_status
 
