@@ -12,7 +12,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check lint test fmt demo drive-demo bench bench-repair docs pyz wheel clean
+.PHONY: help setup packages check lint test fmt demo drive-demo bench bench-repair docs pyz wheel wheelhouse clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ pyz: $(READY) ## Build dist/lifeboat.pyz, one file that runs where nothing is in
 wheel: $(READY) ## Build the wheel in dist/
 	rm -rf build
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+wheelhouse: $(READY) ## Build one tar in dist/ from which servers install without a network
+	$(BIN)/python scripts/wheelhouse.py dist
 
 clean: ## Remove what was built; the virtual environments stay
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache

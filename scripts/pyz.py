@@ -21,6 +21,7 @@ PRUNED_FOLDERS = {
     "__pycache__",
     "tests",
     "SelfTest",  # of pycryptodomex
+    "ansible_collections",  # there is no Ansible in it to run them
     "bin",  # console scripts; the pyz is one itself
 }
 PRUNED_PACKAGES = ("pip", "pip-*.dist-info")

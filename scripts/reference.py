@@ -6,15 +6,20 @@ python scripts/reference.py
 from __future__ import annotations
 
 import enum
+import functools
+import json
+import re
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROLES = DOCS.parent / "roles"
 NOTE = "<!-- Written by `make docs` from {source}; change it there. -->\n\n"
 
 
@@ -185,6 +190,32 @@ def configuration_schema() -> str:
     return schema_text()
 
 
+_MARKED = re.compile(r"(?<=<!-- variables -->\n).*(?=<!-- end -->)", re.DOTALL)
+_SAID = re.compile(r"[COVM]\(([^)]*)\)")
+
+
+def role_page(role: str) -> str:
+    """Return the README of a role: what somebody wrote, with the table of its variables between two marks."""
+    import yaml
+
+    page = (ROLES / role / "README.md").read_text()
+    spec = yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]
+    made = "\n\n".join(_SAID.sub(r"`\1`", text) for text in spec["description"]) + "\n\n"
+    rows = list(role_rows(spec["options"]))
+    made += table(("variable", "value", "default", "meaning"), rows)
+    return _MARKED.sub(lambda _: f"\n{made}\n", page)
+
+
+def role_rows(options: dict[str, Any], above: str = "") -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the variables of a role, each followed by the keys that it may have."""
+    for name, option in options.items():
+        default = option.get("default")
+        kind = " ".join(f"`{value}`" for value in option.get("choices", ())) or option["type"]
+        shown = "needed" if option.get("required") else "" if default is None else f"`{json.dumps(default)}`"
+        yield f"{above}`{name}`", kind, shown, _SAID.sub(r"`\1`", option["description"].strip())
+        yield from role_rows(option.get("options", {}), f"{above}&emsp;")
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "format/config.schema.json": configuration_schema,
     "reference/commands.md": commands_page,
@@ -193,6 +224,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/events.md": events_page,
     "reference/exit-codes.md": exit_codes_page,
     "reference/findings.md": findings_page,
+}
+PAGES |= {
+    f"../roles/{folder.name}/README.md": functools.partial(role_page, folder.name) for folder in sorted(ROLES.iterdir())
 }
 
 

@@ -29,6 +29,7 @@ ANNOUNCED = {
 
 PRIVATE = {
     "toolkit/destinations/conformance.py": "files of one check, in its scratch folder",
+    "toolkit/fleet/collection.py": "a link in the cache",
     "toolkit/jobs/attach.py": "removes journals that were renamed away",
     "toolkit/jobs/lock.py": "the holder's name in a lock file, which means nothing after a stop",
     "toolkit/jobs/spawn.py": "output of a detached job",

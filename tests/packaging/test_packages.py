@@ -73,11 +73,30 @@ def test_the_wheel_carries_the_product_and_nothing_else(wheel: Path) -> None:
         entry_points = next(name for name in names if name.endswith("entry_points.txt"))
         assert "lifeboat = toolkit.cli.main:main" in archive.read(entry_points).decode()
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == {"toolkit", "tui"}
+    assert tops == {"ansible_collections", "toolkit", "tui"}
     assert {"toolkit/py.typed", "toolkit/cli/main.py"} <= set(names)
     assert [name for name in names if name.endswith("LICENSE")]
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "toolkit").rglob("*.py")}
     assert modules <= set(names)
+
+
+def test_the_wheel_carries_the_collection_where_ansible_looks_for_it(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    carried = tmp_path / "ansible_collections/lifeboat/toolkit"
+    found = {str(path.relative_to(carried)) for path in carried.rglob("*") if path.is_file()}
+    parts = [path for folder in ("roles", "playbooks") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    assert {str(path.relative_to(ROOT)) for path in parts} | {"galaxy.yml", "meta/runtime.yml"} <= found
+    ran = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "--list-tasks", "-i", "localhost,", "lifeboat.toolkit.site"],
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path), "LC_ALL": "C.UTF-8"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "lifeboat_schedule : Have it run by itself, or not" in ran.stdout
 
 
 def test_the_single_file_runs_on_a_bare_python(lifeboat: Lifeboat) -> None:

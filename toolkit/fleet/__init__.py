@@ -1,0 +1,1 @@
+"""Many servers: the Ansible collection that Lifeboat ships, and what runs it."""
