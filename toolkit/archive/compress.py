@@ -25,7 +25,7 @@ FRAME = 1 << FRAME_LOG
 THREADS = 2
 _AHEAD = 2
 
-Encode = Callable[[bytearray], bytes]
+Encode = Callable[[memoryview], bytes]
 
 
 def _zstd(level: int) -> Encode:
@@ -40,7 +40,7 @@ def _zstd(level: int) -> Encode:
         options |= _level_three(zstd.CompressionParameter, zstd.Strategy)
     local = threading.local()
 
-    def encode(data: bytearray) -> bytes:
+    def encode(data: memoryview) -> bytes:
         compressor: Any = getattr(local, "compressor", None)
         if compressor is None:
             compressor = local.compressor = zstd.ZstdCompressor(options=options)
@@ -68,7 +68,7 @@ def _level_three(parameter: Any, strategy: Any) -> dict[int, int]:
 def _gzip(level: int) -> Encode:
     import zlib
 
-    def encode(data: bytearray) -> bytes:
+    def encode(data: memoryview) -> bytes:
         compressor = zlib.compressobj(level, zlib.DEFLATED, 31)
         return compressor.compress(data) + compressor.flush()
 
@@ -97,45 +97,56 @@ def encoder(compression: Compression, level: int) -> Encode:
 class FrameWriter:
     """Takes bytes in any portions and gives compressed frames to `sink`, in order, in the caller's thread.
 
-    Memory: at most `THREADS + _AHEAD + 1` frames and their results. After an error only `cancel` may
-    be called.
+    Memory: at most `THREADS + _AHEAD + 1` frames, whose buffers are used again, and their results. After an error
+    only `cancel` may be called.
     """
 
     def __init__(self, sink: Callable[[bytes], object], encode: Encode) -> None:
         self._sink = sink
         self._encode = encode
-        self._buffer = bytearray()
-        self._waiting: deque[Future[bytes]] = deque()
+        self._waiting: deque[tuple[Future[bytes], memoryview]] = deque()
+        self._spare: list[memoryview] = []
+        self._frame = memoryview(bytearray(FRAME))
+        self._filled = 0
         self._pool = ThreadPoolExecutor(THREADS, "compress")
         memory.reuse()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Take `data`, whose memory may be used again afterwards."""
-        if len(data) <= FRAME // 8:
-            self._buffer += data
-            if len(self._buffer) >= FRAME:
-                self._submit()
+        start, end = self._filled, self._filled + len(data)
+        if end < FRAME:
+            self._frame[start:end] = data
+            self._filled = end
             return
         view = memoryview(data)
         while view:
-            room = FRAME - len(self._buffer)
-            self._buffer += view[:room]
-            view = view[room:]
-            if len(self._buffer) >= FRAME:
+            part = view[: FRAME - self._filled]
+            end = self._filled + len(part)
+            self._frame[self._filled : end] = part
+            self._filled = end
+            view = view[len(part) :]
+            if end == FRAME:
                 self._submit()
 
     def _submit(self) -> None:
-        self._waiting.append(self._pool.submit(self._encode, self._buffer))
-        self._buffer = bytearray()
-        while self._waiting and (len(self._waiting) >= THREADS + _AHEAD or self._waiting[0].done()):
-            self._sink(self._waiting.popleft().result())
+        self._waiting.append((self._pool.submit(self._encode, self._frame[: self._filled]), self._frame))
+        while self._waiting and (len(self._waiting) >= THREADS + _AHEAD or self._waiting[0][0].done()):
+            self._take()
+        self._frame = self._spare.pop() if self._spare else memoryview(bytearray(FRAME))
+        self._filled = 0
+
+    def _take(self) -> None:
+        """Write the frame that was given away first, and keep its buffer."""
+        encoded, frame = self._waiting.popleft()
+        self._sink(encoded.result())
+        self._spare.append(frame)
 
     def finish(self) -> None:
         """Write what is left and end the threads."""
-        if self._buffer:
+        if self._filled:
             self._submit()
         while self._waiting:
-            self._sink(self._waiting.popleft().result())
+            self._take()
         self._pool.shutdown()
 
     def cancel(self) -> None:
