@@ -17,7 +17,8 @@ class Member:
     """A member as the archive has it; its name is unescaped and not yet checked by `names.NameGuard`.
 
     `size` is the logical size in bytes, `pieces` yields `size` bytes less those in `holes`, once, and
-    only until the next member is asked for. A member with `link_to` has no content of its own.
+    only until the next member is asked for. `data` has them too where all of them were at hand. A member with
+    `link_to` has no content of its own.
     """
 
     name: bytes
@@ -33,6 +34,7 @@ class Member:
     mtime_ns: int = 0
     user: bytes = b""
     group: bytes = b""
+    data: memoryview | None = None
 
     @property
     def data_size(self) -> int:

@@ -20,7 +20,7 @@ from toolkit.archive.filelists import parse_entries
 from toolkit.archive.formats import FORMATS, Compression, Container, format_named
 from toolkit.archive.manifest import Manifest
 from toolkit.archive.member import Member
-from toolkit.archive.names import Limits, NameGuard
+from toolkit.archive.names import UNLIMITED, Limits, NameGuard
 from toolkit.archive.stream import ByteStream
 from toolkit.archive.tarfmt import TarReader
 from toolkit.archive.tarheader import decode
@@ -145,13 +145,14 @@ class ArchiveReader:
             name = guard.add(member.name, directory=directory, hard_link_to=member.link_to)
             if not name:
                 continue
-            unpacked += member.data_size if member.holes else member.size
-            logical += member.size
-            try:
-                limits.check(unpacked, logical, self.size)
-            except UnsafeArchiveError as error:
-                error.subject = error.subject or str(self.paths[0])
-                raise
+            if limits is not UNLIMITED:
+                unpacked += member.data_size if member.holes else member.size
+                logical += member.size
+                try:
+                    limits.check(unpacked, logical, self.size)
+                except UnsafeArchiveError as error:
+                    error.subject = error.subject or str(self.paths[0])
+                    raise
             member.name = name
             if member.link_to is not None:
                 member.link_to = member.link_to.removeprefix(b"./")

@@ -56,6 +56,15 @@ class ByteStream:
             size -= len(piece)
         return b"".join(parts)
 
+    def at_hand(self, size: int, padding: int) -> memoryview | None:
+        """Return the next `size` bytes and go past `padding` more; None, and stay, where they are not there yet."""
+        end = self._position + size
+        if end + padding > len(self._view):
+            return None
+        data = self._view[self._position : end]
+        self._position = end + padding
+        return data
+
     def exactly_or_end(self, size: int) -> bytes | None:
         """Return `size` bytes, or None where the stream ends before the first of them."""
         if self._position == len(self._view) and not self._more():

@@ -127,6 +127,7 @@ def _sparse_map(entry: FileEntry) -> bytes:
     return lines + pad(len(lines))
 
 
+_EMPTY = bytes(BLOCK)
 _EXTENDING = (tarheader.PAX, b"X", tarheader.GNU_LONG_NAME, tarheader.GNU_LONG_LINK)
 
 
@@ -164,6 +165,23 @@ def _checked(head: Header) -> Header:
     return head
 
 
+def _whole(head: Header, data: memoryview) -> Member:
+    """Return the plain file of which all of the content is at hand."""
+    return Member(
+        name=head.name,
+        type=FileType.FILE,
+        size=head.size,
+        pieces=iter((data,) if data else ()),
+        mode=head.mode,
+        uid=head.uid,
+        gid=head.gid,
+        mtime_ns=head.mtime * 1_000_000_000,
+        user=head.user,
+        group=head.group,
+        data=data,
+    )
+
+
 class TarReader:
     """The members of a tar stream, one after the other."""
 
@@ -181,6 +199,11 @@ class TarReader:
             if head.kind not in _TYPES:
                 self._refuse(head)
                 continue
+            if head.kind == tarheader.REGULAR and not head.pax and not head.name.endswith(b"/"):
+                data = self._stream.at_hand(head.size, -head.size % BLOCK)
+                if data is not None:
+                    yield _whole(head, data)
+                    continue
             yield from self._member(head)
 
     def _refuse(self, head: Header) -> None:
@@ -233,7 +256,7 @@ class TarReader:
         extensions = None
         while True:
             block = self._stream.exactly_or_end(BLOCK)
-            if block is None or block == bytes(BLOCK):
+            if block is None or block == _EMPTY:
                 if extensions is not None:
                     raise ArchiveDamagedError("the tar stream ends in the middle of a member")
                 return None

@@ -187,7 +187,8 @@ def decode_number(raw: bytes) -> int:
         raise ArchiveDamagedError("a number in a tar header cannot be read") from error
 
 
-_PLAIN = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})[\0 ]([0-7]{11})[\0 ]([0-7]{6,7})[\0 ]")
+_PLAIN = re.compile(rb"([0-7]{11})[\0 ]([0-7]{11})[\0 ]([0-7]{6,7})[\0 ]")
+_PLAIN_RIGHTS = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0")
 _FIELDS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (148, 156))
 
 
@@ -200,14 +201,22 @@ def _decode_tail(tail: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes, int]:
     return kind, _text(tail[1:101]), _text(tail[109:141]), _text(tail[141:173]), prefix, sum(tail)
 
 
+@functools.lru_cache(maxsize=1024)
+def _decode_rights(field: bytes) -> tuple[int, int, int] | None:
+    """Return mode, uid and gid where they are plain octal numbers: few files differ in them."""
+    plain = _PLAIN_RIGHTS.match(field)
+    return (int(plain[1], 8), int(plain[2], 8), int(plain[3], 8)) if plain is not None else None
+
+
 def decode(block: bytes) -> Header:
     """Return the fields of the 512 bytes `block`, without what extended headers say.
 
     Raises `ArchiveDamagedError` when the checksum is wrong (unsigned and signed sums are both in use).
     """
-    plain = _PLAIN.match(block, 100)
-    if plain is not None:
-        mode, uid, gid, size, mtime, stored = [int(digits, 8) for digits in plain.groups()]
+    plain, rights = _PLAIN.match(block, 124), _decode_rights(block[100:124])
+    if plain is not None and rights is not None:
+        mode, uid, gid = rights
+        size, mtime, stored = int(plain[1], 8), int(plain[2], 8), int(plain[3], 8)
     else:
         mode, uid, gid, size, mtime, stored = [decode_number(block[start:end]) for start, end in _FIELDS]
     kind, link, user, group, prefix, tail_sum = _decode_tail(block[156:])

@@ -13,6 +13,7 @@ import msgspec
 from toolkit.archive.member import Member, fill_holes
 from toolkit.archive.names import UNLIMITED
 from toolkit.archive.reader import FILE_LIST, MANIFEST
+from toolkit.beside import LARGE
 from toolkit.errors import (
     ArchiveDamagedError,
     LifeboatError,
@@ -128,7 +129,11 @@ class _Filler:
 
     def _file(self, member: Member, entry: FileEntry, place: Place) -> None:
         stage, path = place
-        digest = stage.file(entry, path, self._watched(data_of(member, entry)))
+        if member.data is not None and not entry.holes and len(member.data) < LARGE:
+            self._progress(self.filled.bytes + len(member.data))
+            digest = stage.file(entry, path, member.data)
+        else:
+            digest = stage.file(entry, path, self._watched(data_of(member, entry)))
         if digest != entry.digest:
             stage.staged(path).unlink()
             raise ArchiveDamagedError("its content in the archive is not what was backed up", subject=path)
@@ -214,12 +219,12 @@ class Extraction:
         return Path(elsewhere(self.root, path))
 
 
-def elsewhere(root: Path, path: str) -> str:
+def elsewhere(root: Path | str, path: str) -> str:
     """Return where the absolute `path` goes below `root`."""
     return f"{str(root).rstrip('/')}/{path.lstrip('/')}"
 
 
-def target_elsewhere(root: Path, entry: FileEntry) -> str:
+def target_elsewhere(root: Path | str, entry: FileEntry) -> str:
     """Return where `entry` goes below `root`: its whole old path; repositories go to `git/`."""
     return elsewhere(root, f"git{entry.path}" if entry.section is Section.GIT else entry.path)
 

@@ -6,6 +6,7 @@ until `finish` has made all of it durable; `toolkit.tree.staging` knows the way 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -138,8 +139,10 @@ class Stage(Staging):
         except OSError as error:
             raise _staging_error(error, path) from error
 
-    def file(self, entry: FileEntry, path: bytes | str, pieces: Iterable[bytes | memoryview]) -> str:
+    def file(self, entry: FileEntry, path: bytes | str, pieces: Iterable[bytes | memoryview] | memoryview) -> str:
         """Stage a file from the data outside its holes, `entry.data_size` bytes, and return its SHA-256 (hex).
+
+        A file without holes may come whole, as one view.
 
         The digest is of the logical content, holes read as zeros. Raises `ArchiveDamagedError` when there is
         more or less data than the entry says, `UnsafeArchiveError`, `StorageError`; the file is not staged then.
@@ -251,8 +254,13 @@ def _staging_error(error: OSError, path: bytes | str) -> LifeboatError:
     return durable.translate(error, subject=path)
 
 
-def _write(fd: int, entry: FileEntry, pieces: Iterable[bytes | memoryview], path: bytes | str) -> str:
+def _write(fd: int, entry: FileEntry, pieces: Iterable[bytes | memoryview] | memoryview, path: bytes | str) -> str:
     """Write the data of `entry` around its holes and return the SHA-256 of the whole. Raises `OSError`."""
+    if isinstance(pieces, memoryview):
+        if len(pieces) != entry.size:
+            raise ArchiveDamagedError(f"holds {len(pieces):,} bytes instead of {entry.size:,}", subject=path)
+        _write_all(fd, pieces, 0)
+        return hashlib.sha256(pieces).hexdigest()
     digest = Digest()
     with _Output(fd) as output:
         if not entry.holes:
