@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from toolkit.archive.manifest import DatabaseRecord, Evidence, LeftOut, Manifest, Status
+from toolkit.beside import Beside
 from toolkit.errors import CancelledError, LifeboatError, SourceMissingError, UsageError
 from toolkit.jobs.context import Job
 from toolkit.operations import prune, recovery, uploads, writing
@@ -149,22 +150,22 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
         found = _look(session, profile, request, job)
         _require_something(profile, found)
         recovery.settle(session, profile.name, job)
-        made = writing.make(
-            session,
-            profile,
-            writing.Materials(
-                survey=found,
-                spec=spec,
-                kind=request.kind,
-                scope=request.scope or profile.scope,
-                note=request.note,
-                tags=request.tags,
-                destinations=destinations,
-            ),
-            job,
+        materials = writing.Materials(
+            survey=found,
+            spec=spec,
+            kind=request.kind,
+            scope=request.scope or profile.scope,
+            note=request.note,
+            tags=request.tags,
+            destinations=destinations,
         )
-        report.changed = True
-        verdict = read_back(session, made.manifest, job)
+        clearing = Beside("clearing", ahead=1)
+        try:
+            made = writing.make(session, profile, materials, job, clearing=clearing)
+            report.changed = True
+            verdict = read_back(session, made.manifest, job)
+        finally:
+            clearing.settle()
         row = _row(session, verdict.manifest, made, time.monotonic() - started, verdict.seconds)
         report.backups.append(row)
         ending = _judge(row, made, verdict.manifest.evidence, spec.split, report)

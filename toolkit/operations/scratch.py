@@ -13,14 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from toolkit import durable
+from toolkit.beside import Beside
 from toolkit.vault.layout import Vault
 
 _ENDING = ".work"
 
 
 @contextlib.contextmanager
-def private_folder(vault: Vault, ident: str) -> Iterator[Path]:
-    """Give a private folder on the vault's file system, and remove it with all in it."""
+def private_folder(vault: Vault, ident: str, *, clearing: Beside | None = None) -> Iterator[Path]:
+    """Give a private folder on the vault's file system, and remove it with all in it.
+
+    With `clearing`, which the caller settles, that is done beside what comes next when the block ended well: to
+    free a large copy takes a while.
+    """
     folder = vault.path / f".{ident}{_ENDING}"
     with durable.translated(folder):
         durable.make_directory(folder)
@@ -28,9 +33,19 @@ def private_folder(vault: Vault, ident: str) -> Iterator[Path]:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(fd)
+    except BaseException:
+        _remove(folder, fd)
+        raise
+    if clearing is None:
+        _remove(folder, fd)
+    else:
+        clearing.do(_remove, folder, fd)
+
+
+def _remove(folder: Path, fd: int) -> None:
+    """Remove a folder of which `fd` holds the lock."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(fd)
 
 
 def sweep(vault: Vault) -> list[Path]:

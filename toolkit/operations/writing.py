@@ -17,6 +17,7 @@ from toolkit import __version__, durable
 from toolkit.archive.formats import ArchiveSpec, Compression
 from toolkit.archive.manifest import Check, Copy, FileCounts, Manifest, Status, Tool, UndoRecord
 from toolkit.archive.writer import ArchiveWriter, Written
+from toolkit.beside import Beside
 from toolkit.errors import LifeboatError, SourceMissingError, SpaceError
 from toolkit.filelist import FileEntry, Item
 from toolkit.jobs.context import Job
@@ -80,8 +81,8 @@ def outlook(found: Survey) -> Outlook:
     return Outlook(tuple(str(database.path) for database in found.databases), found.entries, found.bytes)
 
 
-def make(session: Session, profile: Profile, materials: Materials, job: Job) -> Made:
-    """Make one archive under the profile's lock, which the caller holds.
+def make(session: Session, profile: Profile, materials: Materials, job: Job, *, clearing: Beside | None = None) -> Made:
+    """Make one archive under the profile's lock, which the caller holds; `clearing` is as in `private_folder`.
 
     Raises `SpaceError` before anything is written, and whatever stopped the writing: then there is no
     archive, and a `failed` record says why.
@@ -90,7 +91,7 @@ def make(session: Session, profile: Profile, materials: Materials, job: Job) -> 
     require_space(session, begun, materials)
     store.save(session.vault, begun)
     try:
-        return _write(session, begun, materials, job)
+        return _write(session, begun, materials, job, clearing)
     except BaseException as error:
         _fail(session, begun, error)
         raise
@@ -159,20 +160,25 @@ def application_version(command: Sequence[str]) -> str:
     return lines[0][:200] if lines and done.returncode == 0 else ""
 
 
-def _write(session: Session, begun: Manifest, materials: Materials, job: Job) -> Made:
+def _write(session: Session, begun: Manifest, materials: Materials, job: Job, clearing: Beside | None) -> Made:
     """Write the archive; once more from the start when a database that was in it already turned out damaged."""
     try:
-        return _attempt(session, begun, materials, job, materials.damage or None)
+        return _attempt(session, begun, materials, job, materials.damage or None, clearing)
     except DamagedCopyError as damage:
         job.log("info", "begun-again", "a database in it turned out damaged: the archive is begun again")
-        return _attempt(session, begun, materials, job, damage.known)
+        return _attempt(session, begun, materials, job, damage.known, clearing)
 
 
 def _attempt(
-    session: Session, begun: Manifest, materials: Materials, job: Job, known: Mapping[str, tuple[Check, ...]] | None
+    session: Session,
+    begun: Manifest,
+    materials: Materials,
+    job: Job,
+    known: Mapping[str, tuple[Check, ...]] | None,
+    clearing: Beside | None,
 ) -> Made:
     found = materials.survey
-    with private_folder(session.vault, begun.id) as private:
+    with private_folder(session.vault, begun.id, clearing=clearing) as private:
         copies = Copies(found, private, job, raw=materials.raw, known=known)
         contents = Contents(found, copies, materials.extra)
         try:
