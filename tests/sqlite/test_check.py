@@ -214,3 +214,21 @@ def test_json_in_a_schema_is_no_damage(tmp_path: Path, level: Level) -> None:
     assert found.skipped == ()
     assert {"integrity_check", "quick_check"} & {one.name for one in found.checks}
     assert "fts" in [one.name for one in found.checks]
+
+
+@pytest.mark.parametrize("level", ["counts", "quick", "full"])
+def test_a_large_database_is_counted_by_two_connections(
+    tmp_path: Path, level: Level, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "many.db"
+    with sqlite3.connect(path) as connection:
+        for number in range(40):
+            connection.execute(f"CREATE TABLE t{number:02}(a)")
+            connection.executemany(f"INSERT INTO t{number:02} VALUES (?)", [(one,) for one in range(number)])
+    connection.close()
+    alone = check.check(path, level=level)
+    monkeypatch.setattr(check, "LARGE", 1)
+    both = check.check(path, level=level)
+    assert both.tables == alone.tables == {f"t{number:02}": number for number in range(40)}
+    assert list(both.tables) == list(alone.tables)
+    assert failed(both) == []

@@ -7,7 +7,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ Level = Literal["counts", "quick", "full"]
 FOREIGN_KEYS = "foreign_key_check"
 
 LARGE = 16 * 1024 * 1024
-"""Bytes: from here on a private database is worth a second connection, which checks foreign keys meanwhile."""
+"""Bytes: from here on a private database is worth a second connection: foreign keys meanwhile, rows of two tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,39 @@ def table_names(connection: sqlite3.Connection) -> list[str]:
 
 
 def _rows(
-    connection: sqlite3.Connection, virtuals: set[str], *, sound: bool
+    connection: sqlite3.Connection, virtuals: set[str], *, sound: bool, beside: sqlite3.Connection | None = None
 ) -> tuple[dict[str, int | None], list[str]]:
-    """Count the rows of each table; where something is not `sound`, in the table itself and not in an index of it."""
+    """Count the rows of each table; where something is not `sound`, in the table itself and not in an index of it.
+
+    With a connection `beside` to the same state, two tables at once.
+    """
+    names = table_names(connection)
+    if beside is None or len(names) < 2:
+        return _rows_of(connection, names, virtuals, sound=sound)
+    from concurrent.futures import ThreadPoolExecutor
+
+    waiting = list(reversed(names))  # each takes the next one when it is done with its last
+    with ThreadPoolExecutor(1, "rows") as pool:
+        other = pool.submit(_rows_of, beside, _taken(waiting), virtuals, sound=sound)
+        mine, unread = _rows_of(connection, _taken(waiting), virtuals, sound=sound)
+        theirs, more = other.result()
+    counts = mine | theirs
+    return {name: counts[name] for name in names}, unread + more
+
+
+def _taken(waiting: list[str]) -> Iterator[str]:
+    """Yield and take away the last of `waiting`, which another thread takes from too, until there is none."""
+    with contextlib.suppress(IndexError):
+        while True:
+            yield waiting.pop()
+
+
+def _rows_of(
+    connection: sqlite3.Connection, names: Iterable[str], virtuals: set[str], *, sound: bool
+) -> tuple[dict[str, int | None], list[str]]:
     counts: dict[str, int | None] = {}
     unread = []
-    for name in table_names(connection):
+    for name in names:
         where = quoted(name) if sound or name in virtuals else f"{quoted(name)} NOT INDEXED"
         try:
             counts[name] = connection.execute(f"SELECT count(*) FROM {where}").fetchone()[0]  # noqa: S608
@@ -228,10 +255,12 @@ class _Examination:
         self.violations, lines = foreignkeys.violations(connection)
         return lines
 
-    def rows(self) -> list[str]:
+    def rows(self, beside: sqlite3.Connection | None = None) -> list[str]:
         self.virtuals = virtual.virtual_tables(self.connection)
         sound = all(check.ok for check in self.checks)
-        self.tables, unread = _rows(self.connection, {table.name for table in self.virtuals}, sound=sound)
+        self.tables, unread = _rows(
+            self.connection, {table.name for table in self.virtuals}, sound=sound, beside=beside
+        )
         return unread
 
     def values(self, *, texts: bool) -> None:
@@ -326,7 +355,7 @@ def examine(
         work.make("size", lambda: _size_messages(header, size))
     if level != "counts":
         work.pages("integrity_check" if level == "full" else "quick_check", beside)
-    work.make("rows", work.rows)
+    work.make("rows", lambda: work.rows(beside if private is not None else None))
     if values and all(one.ok for one in work.checks if one.name != FOREIGN_KEYS):
         work.values(texts=level == "full")
     mode = str(_optional(connection, "journal_mode")) if header is None else header.journal_mode
@@ -369,7 +398,7 @@ def check(
     status, header = probe.read_header(where)
     try:
         with contextlib.ExitStack() as stack:
-            count = 2 if level != "counts" and status.st_size >= LARGE else 1
+            count = 2 if status.st_size >= LARGE else 1
             opened = [stack.enter_context(contextlib.closing(connect_private(where))) for _ in range(count)]
             for connection in opened:
                 connection.set_progress_handler(should_stop, 100_000)
