@@ -82,7 +82,7 @@ class FileEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def data_size(self) -> int:
         """Bytes of content that are not in holes."""
-        return self.size - sum(length for _, length in self.holes)
+        return self.size - sum(length for _, length in self.holes) if self.holes else self.size
 
 
 class Content:

@@ -130,6 +130,8 @@ class Chooser:
     def __init__(self, request: RestoreRequest) -> None:
         self._request = request
         self._only = Only(request.only)
+        self._to = None if request.to is None else str(request.to)
+        self._all = self._to is not None and not request.databases and not request.only
         self._wanted = _wanted_databases(request)
         self._root = ""
         sources = (one.path for one in request.backup.manifest.sources if one.section in IN_PLACE)
@@ -141,9 +143,9 @@ class Chooser:
             wanted = any(entry.path in (path, *(path + suffix for suffix in SIDECARS)) for path in self._wanted)
             if not wanted:
                 return None
-        elif not self._picks(entry):
+        elif not self._all and not self._picks(entry):
             return None
-        return entry.path if self._request.to is None else target_elsewhere(self._request.to, entry)
+        return entry.path if self._to is None else target_elsewhere(self._to, entry)
 
     def root_of(self, entry: FileEntry, target: str) -> str:
         """Return the folder that the target of `entry` lies in and is trusted: a source's own, or `to`.
@@ -151,8 +153,8 @@ class Chooser:
         A walk names a root before what is in it, so a path outside of the last root begins a new one. Where only some
         of a source is restored, the root is still that source: below it no link is followed.
         """
-        if self._request.to is not None:
-            return str(self._request.to)
+        if self._to is not None:
+            return self._to
         if not self._root or not f"{target}/".startswith(self._root.rstrip("/") + "/"):
             above = os.path.dirname(target)
             source = next((one for one in self._sources if f"{above}/".startswith(one.rstrip("/") + "/")), None)

@@ -47,6 +47,9 @@ class Clash:
     attributes: bool = False
 
 
+_MISSING = Clash(ClashKind.MISSING)
+
+
 class Target:
     """A folder that entries are compared with; `busy` holds the (device, inode) of files that must not be replaced.
 
@@ -69,11 +72,11 @@ class Target:
         is the same is never anything else.
         """
         path = os.fsdecode(target)
-        obstacle, writable = self._look_at_parent(os.path.dirname(path))
+        obstacle, writable = self._look_at_parent(path.rpartition("/")[0] or "/")
         if obstacle is not None:
             return Clash(obstacle)
         if self._absent:  # a restore elsewhere would ask for every file in vain
-            return Clash(ClashKind.MISSING if writable else ClashKind.NO_PERMISSION)
+            return _MISSING if writable else Clash(ClashKind.NO_PERMISSION)
         try:
             status = os.lstat(path)
         except FileNotFoundError:
