@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.machine import Machine, change_application, make_application
+from tests.faults.machine import Machine, change_application, make_application, print_of
 from tests.makers import mounts
 from tests.makers.runs import Runs
 
@@ -137,6 +137,21 @@ def test_nothing_happens_with_a_read_only_vault(small: Machine) -> None:
             assert small.print_of_app() == before
     small.assert_recovered()
     assert [one[:2] for one in small.backups()] == [("manual", "completed")]
+
+
+def test_a_read_only_vault_without_its_catalog_is_enough_to_restore_elsewhere(small: Machine) -> None:
+    """As after a crash, with the disk of the vault mounted by a rescue system."""
+    assert small.lifeboat("backup", small.app).code == 0
+    before, there = small.print_of_app(), small.root / "there"
+    (small.vault / "catalog.db").unlink()
+    with mounts.read_only(small.vault):
+        ended = small.lifeboat("restore", "latest", "--to", there)
+        assert ended.code == 0, ended.stderr
+        assert print_of(Path(f"{there}{small.app}")) == before
+        ended = small.lifeboat("catalog", "rebuild")
+        assert (ended.code, "read-only" in ended.stderr) == (1, True), ended.stderr
+        assert not (small.vault / "catalog.db").exists()
+    small.assert_recovered()
 
 
 def test_it_fills_up_after_the_point_of_no_return(small: Machine) -> None:

@@ -157,7 +157,7 @@ def apply(
     report = RestoreReport(backup=manifest.id, target=str(made.request.to or "in place"))
     keys = tuple(os.path.realpath(row.path) for row in made.databases) + tuple(made.roots)
     with session.hold(manifest.profile, operation, job), session.hold_keys(keys, f"{operation} of {manifest.id}", job):
-        recovery.settle(session, manifest.profile, job)
+        recovery.settle(session, manifest.profile, job, vault=_vault_can_be_settled(session, made, remove))
         if not _still_absent(made):
             request = msgspec.structs.replace(made.request, decisions=_decisions(made))
             made.plan.require(make_plan(session, request, job, empty_ok=remove is not None).plan)
@@ -177,6 +177,11 @@ def apply(
                 stage.close()
     _finish(run)
     return report
+
+
+def _vault_can_be_settled(session: Session, made: RestorePlan, remove: Path | None) -> bool:
+    """Say no for a vault that cannot be written where nothing is to be kept in it: reading is enough then."""
+    return needs_safety(made) or remove is not None or os.access(session.vault_path, os.W_OK)
 
 
 def _still_absent(made: RestorePlan) -> bool:

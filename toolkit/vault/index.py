@@ -7,6 +7,7 @@ group. The busy timeout lets several processes take turns.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -64,6 +65,10 @@ def _translated(vault: Vault, inode: int) -> Iterator[None]:
         if code == sqlite3.SQLITE_FULL:
             raise SpaceError("no space left for the catalog", subject=where, hint="free some space") from error
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+            if not os.access(vault.path, os.W_OK):
+                read_only = os.statvfs(vault.path).f_flag & os.ST_RDONLY
+                why = OSError(errno.EROFS if read_only else errno.EACCES, "")
+                raise durable.translate(why, subject=where) from error
             raise ForbiddenError("the catalog cannot be opened or written", subject=where) from error
         if code == sqlite3.SQLITE_IOERR:
             raise StorageError("input/output error in the catalog", subject=where, hint="check the disk") from error
