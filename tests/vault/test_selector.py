@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.vault import made
@@ -55,11 +57,23 @@ def test_what_words_mean(filled: Vault, word: str, found: str) -> None:
 
 def test_damaged_ones_that_were_passed_over_are_named(filled: Vault) -> None:
     said: list[str] = []
-    selector.resolve(filled, "latest", say=said.append)
+    selector.resolve(filled, "latest", say=said.append, now=made.NOW)
     assert len(said) == 1
     assert "damaged2" in said[0]
     said.clear()
-    selector.resolve(filled, "crm@latest", say=said.append)
+    selector.resolve(filled, "crm@latest", say=said.append, now=made.NOW)
+    assert said == []
+
+
+def test_one_from_the_future_is_said_with_the_newest_that_is_not(filled: Vault) -> None:
+    said: list[str] = []
+    made.put(vault := filled, made.manifest("futureaa", hours_ago=-48))
+    assert selector.resolve(vault, "latest", say=said.append, now=made.NOW).id == "futureaa"
+    assert len(said) == 1
+    assert "from the future" in said[0]
+    assert said[0].index("futureaa") < said[0].index("goodaaaa")
+    said.clear()
+    selector.resolve(vault, "latest", say=said.append, now=made.NOW + timedelta(days=3))
     assert said == []
 
 
@@ -92,13 +106,13 @@ def test_words_that_name_no_single_backup(filled: Vault, word: str, kind: type[L
 def test_an_import_stands_in_only_where_nothing_was_made_here(filled: Vault) -> None:
     said: list[str] = []
     made.put(filled, made.manifest("imported", kind=Kind.IMPORTED, hours_ago=0))
-    assert selector.resolve(filled, "latest", say=said.append).id == "goodaaaa"
-    assert selector.resolve(filled, "shop@latest~1", say=said.append).id == "goodcaaa"
+    assert selector.resolve(filled, "latest", say=said.append, now=made.NOW).id == "goodaaaa"
+    assert selector.resolve(filled, "shop@latest~1", say=said.append, now=made.NOW).id == "goodcaaa"
     assert not any("imported" in one for one in said)
     made.put(filled, made.manifest("otherone", kind=Kind.IMPORTED, profile="old", hours_ago=1))
     made.put(filled, made.manifest("othertwo", kind=Kind.IMPORTED, profile="old", hours_ago=2))
     said.clear()
-    assert selector.resolve(filled, "old@latest", say=said.append).id == "otherone"
+    assert selector.resolve(filled, "old@latest", say=said.append, now=made.NOW).id == "otherone"
     assert selector.resolve(filled, "old@latest~1").id == "othertwo"
     assert [("imported" in one, "otherone" in one) for one in said] == [(True, True)]
     with pytest.raises(BackupNotFoundError) as caught:
@@ -110,7 +124,7 @@ def test_damaged_ones_that_an_import_stands_in_for_are_named(vault: Vault) -> No
     made.put(vault, made.manifest("damaged2", damaged=True, hours_ago=5))
     made.put(vault, made.manifest("imported", kind=Kind.IMPORTED, hours_ago=1))
     said: list[str] = []
-    assert selector.resolve(vault, "latest", say=said.append).id == "imported"
+    assert selector.resolve(vault, "latest", say=said.append, now=made.NOW).id == "imported"
     assert "damaged2" in said[0]
     assert "imported" in said[1]
 

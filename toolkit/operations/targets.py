@@ -78,7 +78,7 @@ def manifest(session: Session, word: str) -> Manifest:
         if notice not in session.said:
             session.said.append(notice)
 
-    return selector.resolve(session.existing_vault, word, say=say)
+    return selector.resolve(session.existing_vault, word, say=say, now=session.now())
 
 
 def backup(session: Session, word: str, *, passphrase: str | None = None) -> StoredBackup:

@@ -8,6 +8,7 @@ is recognised by the operation, not here.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -27,10 +28,10 @@ _STATUSES = (Status.COMPLETED, Status.UPLOADING)
 _HINT = "give an id or its beginning, latest, latest~1, or PROFILE@latest"
 
 
-def resolve(vault: Vault, word: str, *, say: Say = say_nothing) -> Manifest:
+def resolve(vault: Vault, word: str, *, say: Say = say_nothing, now: datetime | None = None) -> Manifest:
     """Return the manifest of the backup that `word` means.
 
-    That `latest` passed over damaged backups, or means an imported one, is told to `say`. Raises
+    That `latest` passed over damaged backups, or means one imported or from the future, is told to `say`. Raises
     `BackupNotFoundError` when nothing answers to it, `UsageError` when several do or it is no such word; hints name
     candidates.
     """
@@ -40,6 +41,7 @@ def resolve(vault: Vault, word: str, *, say: Say = say_nothing) -> Manifest:
     latest = _LATEST.fullmatch(rest)
     if latest is not None:
         chosen = _latest(vault, profile or None, int(latest[1] or 0), word, say)
+        _warn_of_future(vault, profile or None, chosen, now or datetime.now(UTC), say)
     elif _PREFIX.fullmatch(rest.lower()):
         chosen = _by_prefix(vault, profile or None, rest.lower(), word, say)
     else:
@@ -77,6 +79,16 @@ def _latest(vault: Vault, profile: str | None, back: int, word: str, say: Say) -
         known = catalog.profiles(vault, say=say)
         hint = f"profiles with backups: {', '.join(known)}" if known else "make one with `lifeboat backup`"
     raise BackupNotFoundError("there is no such backup", subject=word, hint=hint)
+
+
+def _warn_of_future(vault: Vault, profile: str | None, chosen: Row, now: datetime, say: Say) -> None:
+    """Say that the clock was changed where the chosen backup was begun later than now: it may not be the newest."""
+    if chosen.started <= now:
+        return
+    wanted = Filter(profile=profile, kinds=_OWN, statuses=_STATUSES, damaged=False, until=now)
+    others = catalog.rows(vault, wanted, order="finished", limit=1, say=say)
+    other = f"; the newest that is not: {_named(others)}" if others else ""
+    say(f"this backup is from the future, so the clock was changed: {_named((chosen,))}{other}")
 
 
 def _by_prefix(vault: Vault, profile: str | None, prefix: str, word: str, say: Say) -> Row:
