@@ -11,7 +11,8 @@ import pytest
 
 from tests.makers import databases
 from tests.makers.sound import varied
-from toolkit.sqlite.pages import PageSource, geometry_of, record, walk
+from toolkit.sqlite.pages import PageSource, geometry_of, record, scan, walk
+from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages.record import RawText
 from toolkit.sqlite.pages.rows import rows
 
@@ -43,6 +44,36 @@ def test_a_sound_database_is_never_called_damaged(tmp_path: Path, seed: int) -> 
     with databases.opened(tmp_path / "a.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert list(walk(tmp_path / "a.db")) == [], kind
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_found_sound_at_a_glance_is_sound_cell_by_cell(tmp_path: Path, seed: int) -> None:
+    """A scan looks at leaves of like cells all at once; one changed byte must not get past it."""
+    path = tmp_path / "a.db"
+    varied(path, seed, rows=300)
+    chance = random.Random(seed)
+    data = bytearray(path.read_bytes())
+    with source_of(path) as source:
+        geometry = source.geometry
+        leaves = [page for page in range(2, geometry.page_count + 1) if source.page(page)[0] in (10, 13)]
+        heads = {page: nodes.parse(source.page(page), page, geometry) for page in leaves}
+    for page, node in heads.items():  # in the header, the pointers, or where a cell has its sizes and its key
+        places = [*range(8 + 2 * node.count), *(at + step for at in node.pointers for step in range(6))]
+        data[(page - 1) * geometry.page_size + min(chance.choice(places), geometry.page_size - 1)] = chance.randrange(
+            256
+        )
+    path.write_bytes(data)
+    with PageSource(path, geometry) as source:
+        found = scan.scan(source)
+        for page in leaves:
+            node = nodes.parse(source.page(page), page, geometry)
+            if found.kinds[page] in (10, 13) and page not in found.faults:
+                assert not node.faults, page
+                assert found.counts[page] == node.count
+                if node.kind == 13 and node.cells:
+                    assert (found.first[page], found.last[page]) == (node.cells[0].rowid, node.cells[-1].rowid)
+            else:
+                assert node.faults or node.kind not in (10, 13), page
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -6,7 +6,6 @@ result takes some 30 bytes a page.
 
 from __future__ import annotations
 
-import functools
 import operator
 import struct
 import sys
@@ -138,12 +137,16 @@ def _leaf(page: bytes, kind: int, geometry: Geometry) -> tuple[int, int, int, li
         spare += sum([size for _, size in blocks])
     if not count:
         return (0, 0, 0, []) if content + spare == usable else None
-    if min(pointers) < content or len(set(pointers)) != count:
+    if min(pointers) < content:
         return None
-    if kind == LEAF_TABLE and count >= _MANY:
-        alike = _alike_cells(page, pointers, geometry.table_local) if max(pointers) < usable - 12 else None
+    if count >= _MANY and max(pointers) < usable - 12:
+        alike = (
+            _alike_rows(page, pointers, geometry) if kind == LEAF_TABLE else _alike_entries(page, pointers, geometry)
+        )
         if alike is not None and content + spare + alike[0] == usable:
             return count, alike[1], alike[2], []
+    if len(set(pointers)) != count:
+        return None
     try:
         total, first, last, chains = (
             _table_cells(page, pointers, geometry) if kind == LEAF_TABLE else _index_cells(page, pointers, geometry)
@@ -153,26 +156,26 @@ def _leaf(page: bytes, kind: int, geometry: Geometry) -> tuple[int, int, int, li
     return (count, first, last, chains) if content + spare + total == usable else None
 
 
-def _alike_cells(page: bytes, pointers: tuple[int, ...], most: int) -> tuple[int, int, int] | None:
+def _alike_rows(page: bytes, pointers: tuple[int, ...], geometry: Geometry) -> tuple[int, int, int] | None:
     """Return (bytes taken, first and last rowid) of cells that are alike in the width of their numbers, else None.
 
-    All bytes at one place of the cells are taken out at once, several times as fast as cell by cell. None is longer
-    than `most`, so none overflows.
+    All bytes at one place of the cells are taken out at once, several times as fast as cell by cell. None is so long
+    that it overflows. The rowids rise, so that no two pointers are the same.
     """
-    count = len(pointers)
-    sizes = bytes(map(page.__getitem__, pointers))
+    count, taken = len(pointers), operator.itemgetter(*pointers)
+    sizes = bytes(taken(page))
     if sizes.isascii():
         total, at = sum(sizes), 1
     else:
         if min(sizes) < 0x80:
             return None
-        second = bytes(map(page[1:].__getitem__, pointers))
-        if not second.isascii() or (max(sizes) - 0x7F) * 0x80 > most:
+        second = bytes(taken(page[1:]))
+        if not second.isascii() or (max(sizes) - 0x7F) * 0x80 > geometry.table_local:
             return None
         total, at = (sum(sizes) - count * 0x80) * 0x80 + sum(second), 2
     columns = []
     for width in (1, 2, 3, 4):
-        column = bytes(map(page[at + width - 1 :].__getitem__, pointers))
+        column = bytes(taken(page[at + width - 1 :]))
         columns.append(column)
         if column.isascii():
             break
@@ -180,22 +183,50 @@ def _alike_cells(page: bytes, pointers: tuple[int, ...], most: int) -> tuple[int
             return None
     else:
         return None
-    keys = columns[0] if width == 1 else list(zip(*columns, strict=True))
-    if any(map(operator.ge, keys, keys[1:])):
-        return None
-    first, last = (
-        functools.reduce(lambda key, byte: key << 7 | byte & 0x7F, (column[place] for column in columns), 0)
-        for place in (0, -1)
-    )
+    while len(columns) > 1 and columns[0].count(columns[0][0]) == count:  # it tells none of them apart
+        del columns[0]
+    if len(columns) == 1:
+        if bytes(sorted(set(columns[0]))) != columns[0]:
+            return None
+    else:
+        keys = list(zip(*columns, strict=True))
+        if any(map(operator.ge, keys, keys[1:])):
+            return None
+    first, last = (varint.read(page, pointers[place] + at)[0] for place in (0, -1))
     return total + count * (at + width), first, last
+
+
+def _alike_entries(page: bytes, pointers: tuple[int, ...], geometry: Geometry) -> tuple[int, int, int] | None:
+    """Return (bytes taken, 0, 0) of index cells whose sizes take one byte each, else None."""
+    count = len(pointers)
+    sizes = bytes(operator.itemgetter(*pointers)(page))
+    largest = max(sizes)
+    if largest > min(0x7F, geometry.index_local) or min(sizes) < 3 or len(set(pointers)) != count:
+        return None
+    edge = geometry.usable - 1 - largest
+    if any(page[at] + at >= geometry.usable for at in pointers if at > edge):
+        return None
+    return sum(sizes) + count, 0, 0
+
+
+def _total(taken: list[tuple[int, int]]) -> int:
+    """Return the bytes of cells (offset, size). Raises `ValueError` where two overlap."""
+    end = total = 0
+    for at, size in sorted(taken):
+        if at < end:
+            raise ValueError("two cells overlap")
+        end = at + size
+        total += size
+    return total
 
 
 def _table_cells(
     page: bytes, pointers: tuple[int, ...], geometry: Geometry
 ) -> tuple[int, int, int, list[tuple[int, int]]]:
     """Return bytes taken, first and last rowid, chains. Raises `ValueError` where order or ends are wrong."""
-    total, last, most, usable = 0, None, geometry.table_local, geometry.usable
+    last, most, usable = None, geometry.table_local, geometry.usable
     first = 0
+    taken: list[tuple[int, int]] = []
     chains: list[tuple[int, int]] = []
     for at in pointers:
         payload = page[at]
@@ -227,15 +258,15 @@ def _table_cells(
             place += payload
         if place > usable:
             raise ValueError("a cell ends outside of its page")
-        place -= at
-        total += max(4, place)
-    return total, first, last or 0, chains
+        taken.append((at, max(4, place - at)))
+    return _total(taken), first, last or 0, chains
 
 
 def _index_cells(
     page: bytes, pointers: tuple[int, ...], geometry: Geometry
 ) -> tuple[int, int, int, list[tuple[int, int]]]:
-    total, most, usable = 0, geometry.index_local, geometry.usable
+    most, usable = geometry.index_local, geometry.usable
+    taken: list[tuple[int, int]] = []
     chains: list[tuple[int, int]] = []
     for at in pointers:
         payload = page[at]
@@ -251,6 +282,5 @@ def _index_cells(
             place += payload
         if place > usable:
             raise ValueError("a cell ends outside of its page")
-        place -= at
-        total += max(4, place)
-    return total, 0, 0, chains
+        taken.append((at, max(4, place - at)))
+    return _total(taken), 0, 0, chains
