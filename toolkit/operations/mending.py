@@ -208,6 +208,7 @@ def _in_rollback_mode(path: Path) -> bool:
 def checked(mended: Mended, job: Job, *, level: check.Level) -> Mended:
     """Check the result and return it with what the checks say; what is wrong with it never raises."""
     job.step("check", "Checking the result")
-    found = check.check(mended.output, level=level, should_stop=job.should_stop)
+    known = level == "quick" and mended.account.checked and not mended.refilled
+    found = check.check(mended.output, level=level, pages=not known, should_stop=job.should_stop)
     lines = tuple(line for one in found.checks if not one.ok for line in one.messages[:20])
     return replace(mended, passes=not found.damaged, problems=lines)

@@ -62,7 +62,8 @@ class Account:
     `kept_objects` and `lost_objects` are the tables, indexes, views and triggers of the schema, as `table users`.
     `unplaced` rows could be given to no table; they are in the table `lost_and_found` of the output.
     `said` are sentences about what was found and done, for the report. `doubts` say what may be missing or half done
-    beyond what the tables tell, such as pages of a journal that are broken.
+    beyond what the tables tell, such as pages of a journal that are broken. `checked`: the very file of the output
+    passed `quick_check`, and its indexes were filled or compared.
     """
 
     strategy: Strategy
@@ -74,6 +75,7 @@ class Account:
     candidates: tuple[Candidate, ...] = ()
     said: tuple[str, ...] = field(default=())
     doubts: tuple[str, ...] = ()
+    checked: bool = False
 
     @property
     def whole(self) -> bool:

@@ -339,6 +339,7 @@ def examine(
     size: int,
     private: str | None,
     beside: sqlite3.Connection | None = None,
+    pages: bool = True,
     values: bool = False,
     scratch: str | None = None,
     should_stop: ShouldStop = never_stop,
@@ -353,8 +354,10 @@ def examine(
     work = _Examination(connection, should_stop)
     if header is not None:
         work.make("size", lambda: _size_messages(header, size))
-    if level != "counts":
+    if level != "counts" and pages:
         work.pages("integrity_check" if level == "full" else "quick_check", beside)
+    elif level != "counts":
+        work.make(FOREIGN_KEYS, lambda: work.foreign_keys(connection))
     work.make("rows", lambda: work.rows(beside if private is not None else None))
     if values and all(one.ok for one in work.checks if one.name != FOREIGN_KEYS):
         work.values(texts=level == "full")
@@ -381,13 +384,19 @@ def examine(
 
 
 def check(
-    path: str | os.PathLike[str], *, level: Level, values: bool = False, should_stop: ShouldStop = never_stop
+    path: str | os.PathLike[str],
+    *,
+    level: Level,
+    pages: bool = True,
+    values: bool = False,
+    should_stop: ShouldStop = never_stop,
 ) -> Checkup:
     """Check the private database `path`, which nobody else writes, in this process; several threads may at once.
 
     `quick` is `quick_check` (about 1 GB/s of processor time), `full` is `integrity_check` (about 0.2 GB/s);
     foreign keys, full-text indexes, R-trees, size and rows are checked by both. `counts` looks at size, schema and
-    rows only: enough for bytes that are known to be those of a sound database. The file's bytes stay as they are.
+    rows only: enough for bytes that are known to be those of a sound database. Without `pages` what that check says of
+    them is known. The file's bytes stay as they are.
     With `values` the counters of AUTOINCREMENT are looked at, and by `full` every text and CHECK constraint, where the
     pages are sound. Sidecars are not read: an unfinished one fails the check `sidecars`.
 
@@ -409,6 +418,7 @@ def check(
                 size=status.st_size,
                 private=where,
                 beside=opened[1] if count > 1 else None,
+                pages=pages,
                 values=values,
                 should_stop=should_stop,
             )

@@ -83,6 +83,7 @@ class _Way:
         self.doubtful: list[str] = []
         self.boxes_lost: dict[str, int] = {}
         self.lost: list[str] = []
+        self.checked = False
 
     @property
     def worth(self) -> tuple[int, int, int]:
@@ -180,7 +181,7 @@ class _Repair:
             finally:
                 finish.close()
             way = self._written(settled, written, mended, finish, image)
-        os.unlink(copy)
+        copy.unlink(missing_ok=True)
         return way
 
     def _written(self, settled: Settled, written: Path, mended: Mended, finish: Finish, image: Image) -> _Way:
@@ -199,8 +200,9 @@ class _Repair:
             with contained(doubts.append):
                 kept_apart = leftover.keep(connection, image, apart, mended.unplaced)
         small = image.size <= SMALL
-        checked = finish.vacuumed and not (small or finish.broken or finish.unfilled or rebuilt)
+        checked = finish.checked and not (small or finish.broken or finish.unfilled or rebuilt)
         way = _Way(settled, written, mended, measure(written, full=small, checked=checked))
+        way.checked = checked and finish.as_it_is
         way.apart, way.broken = kept_apart, finish.broken
         way.doubtful = [table for table, _ in apart]
         way.said += said + mended.said
@@ -233,6 +235,7 @@ class _Repair:
             ),
             said=tuple(dict.fromkeys(way.said)),
             doubts=tuple(dict.fromkeys([*way.settled.doubts, *way.doubts])),
+            checked=way.checked,
         )
 
 

@@ -26,6 +26,9 @@ _CACHE_KIB = 64 * 1024
 _SORT_KIB = 2000
 """Page cache while an index is filled: SQLite sorts in runs of its size, twice as fast where caches hold one."""
 
+_MOST_FREE = 4
+"""A mended file of which more than one page in so many is free is written anew."""
+
 _INDEX = re.compile(r"(?:in|from|of) index (.+?)$|index (.+)$")
 _VALUE = re.compile(r"(?:NULL|non-\w+|NUMERIC|TEXT) value in ([^ ]+)\.(.+)$")
 _CHECK = re.compile(r"CHECK constraint failed in (.+)$")
@@ -41,7 +44,7 @@ class Finish:
         self.broken: list[str] = []
         self.lost: list[str] = []
         self.unfilled: dict[str, str] = {}
-        self.vacuumed = False
+        self.checked = self.as_it_is = False
         self.connection = connect(path, "mode=rw")
         self.connection.set_progress_handler(should_stop, 200_000)
         try:
@@ -70,9 +73,33 @@ class Finish:
         for name in self.mended.indexes:
             self._reindex(name)
         self.run("PRAGMA ignore_check_constraints=OFF")  # else integrity_check does not look at them
-        self._check_tables()
+        self.as_it_is = self.checked = self._is_sound()
+        if not self.as_it_is:
+            self._check_tables()
         self._enter(triggers)
-        self._vacuum(output)
+        if self.as_it_is:
+            self.close()
+            os.rename(self.path, output)
+        else:
+            self._vacuum(output)
+
+    def _is_sound(self) -> bool:
+        """Answer whether the copy is sound as it is, with few enough free pages: then it need not be written anew."""
+        if not self.mended.freed or self.lost:
+            return False
+        (free,), (pages,) = (
+            self.connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count")
+        )
+        if free * _MOST_FREE > pages:
+            return False
+        tables = [entry.name for entry in self.mended.schema.tables() if not self._all_filled(entry.name)]
+        try:
+            lines = [row[0] for row in self.connection.execute("PRAGMA quick_check(1)")]
+        except sqlite3.Error as error:
+            if of_all(error):
+                raise
+            return False
+        return lines == ["ok"] and not any(self._messages(name) for name in tables)
 
     def _enter(self, entries: list[Entry]) -> None:
         for entry in entries:
@@ -285,7 +312,7 @@ class Finish:
         self.run("PRAGMA writable_schema=OFF", f"PRAGMA auto_vacuum={self.auto_vacuum}")
         try:
             self.connection.execute("VACUUM INTO ?", (os.fspath(output),))
-            self.vacuumed = True
+            self.checked = True
         except sqlite3.Error as error:
             if primary_code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_INTERRUPT):
                 raise

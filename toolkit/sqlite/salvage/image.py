@@ -19,7 +19,7 @@ class Image(PageSource):
         super().__init__(path, geometry)
         self._writing = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         self.end = geometry.page_count
-        self.written: set[int] = set()
+        self.free = (0, 0)
         self.header = self.page(1)[:100]
         self.encoding = ENCODINGS.get(self.header[59], "UTF-8")
 
@@ -43,7 +43,10 @@ class Image(PageSource):
         return self.end
 
     def finish(self) -> bytes:
-        """Make the file as long as its pages; return a header for it: no freelist, no pointer map, rollback mode."""
+        """Make the file as long as its pages; return a header for it: no pointer map, rollback mode.
+
+        Its freelist is `free`: the first trunk, and how many pages.
+        """
         header = bytearray(self.header)
         size = self.geometry.page_size
         os.ftruncate(self._writing, self.end * size)
@@ -51,7 +54,7 @@ class Image(PageSource):
         header[16:18] = (size & 0xFFFF if size < 65536 else 1).to_bytes(2, "big")
         header[18:24] = bytes((1, 1, self.geometry.reserved, 64, 32, 32))
         counter = struct.unpack_from(">I", header, 24)[0]
-        struct.pack_into(">4I", header, 24, counter, self.end, 0, 0)
+        struct.pack_into(">4I", header, 24, counter, self.end, *self.free)
         if not 1 <= int.from_bytes(header[44:48], "big") <= 4:
             header[44:48] = b"\0\0\0\4"
         header[52:56] = header[64:68] = bytes(4)

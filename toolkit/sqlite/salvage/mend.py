@@ -29,6 +29,7 @@ from toolkit.sqlite.salvage.shape import Shape
 from toolkit.sqlite.salvage.survey import Place, Survey, Tree
 from toolkit.sqlite.salvage.torn import has_torn
 from toolkit.sqlite.salvage.unkeyed import Unkeyed, misfits
+from toolkit.sqlite.salvage.unused import free_unused
 
 SMALL = 16 * 1024 * 1024
 """Files up to this size are looked at row by row in any case."""
@@ -36,7 +37,10 @@ SMALL = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Mended:
-    """What was mended: rows carved and stretches not covered by table, indexes to fill, rows that fit nowhere."""
+    """What was mended: rows carved and stretches not covered by table, indexes to fill, rows that fit nowhere.
+
+    `freed`: every page that no tree holds is in the freelist, so the file can stay as it is.
+    """
 
     schema: Schema
     carved: dict[str, int] = field(default_factory=dict)
@@ -47,6 +51,7 @@ class Mended:
     indexes: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     unkeyed: dict[str, Unkeyed] = field(default_factory=dict)
+    freed: bool = False
     said: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -96,6 +101,7 @@ class Mender:
         self._rebuild(targets)
         self._rebuild_unkeyed()
         self._empty_indexes()
+        self._free()
         build.write_schema(
             self.image, [(entry.rowid, entry.record(self.image.encoding)) for entry in self.schema.entries]
         )
@@ -390,6 +396,16 @@ class Mender:
             self.result.gaps[entry.name] = [(None, None)]
         entry.root = self.image.new()
         self.image.write(entry.root, build.empty_leaf(LEAF_INDEX, self.image.geometry))
+
+    def _free(self) -> None:
+        """Make what no tree holds free, of a large file, so that it need not be written anew.
+
+        Not where pages outside of trees are still wanted, nor where a file that was left so turned out broken.
+        """
+        wanted = self.image.geometry.auto_vacuum or self.result.unkeyed or self.result.unplaced or self.doubted
+        if self.image.size > SMALL and not wanted:
+            roots = {entry.root for entry in self.schema.entries if entry.kind in ("table", "index") and entry.root > 1}
+            self.result.freed = free_unused(self.image, self.found, sorted(roots))
 
     def _empty_indexes(self) -> None:
         """Empty the indexes that are damaged or whose table changed; add those of constraints that the schema lost."""
