@@ -242,6 +242,8 @@ class _Repair:
 def _best(ways: list[_Way]) -> _Way:
     """Return the likeliest way, unless another holds far more: fewer rows can be rows that were deleted since."""
     ways = [way for way in ways if not way.settled.uncommitted] or ways
+    if any(way.mended is None for way in ways):  # sound as it was
+        ways = [way for way in ways if way.mended is None or not way.settled.unsure]
     richest = max(ways, key=lambda way: way.worth)
     return next(way for way in ways if way is richest or way.worth[0] * 2 >= richest.worth[0])
 

@@ -243,7 +243,10 @@ class Finish:
             self._reindex(name)
 
     def _all_filled(self, table: str) -> bool:
-        """Answer whether SQLite has just made every index of a table."""
+        """Answer whether SQLite has just made every index of a table; one without rowids is an index itself."""
+        shape = self.mended.schema.shapes.get(table)
+        if shape is not None and shape.without_rowid and table not in self.mended.unkeyed:
+            return False
         names = [entry.name for entry in self.mended.schema.entries if entry.kind == "index" and entry.table == table]
         return set(names) <= set(self.mended.indexes)
 

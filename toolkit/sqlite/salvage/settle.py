@@ -6,13 +6,16 @@ belong to the database are played into it, as far as each can be believed and fu
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.errors import UnrepairableError
 from toolkit.sqlite import blocks, envelope, rollback, wal, walfit
 from toolkit.sqlite.account import Strategy
+from toolkit.sqlite.connect import connect_private
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.rollbackfit import Judgement, Standing, judge
@@ -25,7 +28,8 @@ MOST_REMAINS = 4000
 class Settled:
     """A single private file in rollback mode, how it came to be, and whether the original was in WAL mode.
 
-    `uncommitted`: it holds half of a transaction that never ended, so any other is better.
+    `uncommitted`: it holds half of a transaction that never ended, so any other is better. `unsure`: a sidecar
+    was played in that may be another database's, so one that is sound without it is better.
     """
 
     path: Path
@@ -33,6 +37,7 @@ class Settled:
     said: list[str] = field(default_factory=list)
     wal: bool = False
     uncommitted: bool = False
+    unsure: bool = False
     doubts: list[str] = field(default_factory=list)
 
 
@@ -150,7 +155,9 @@ class _Work:
                 played.doubts.append(f"the newest image of {len(frames.lost())} pages in the -wal is broken")
             if frames.hidden:
                 played.said.append(f"{frames.hidden} of its frames lie behind damage, where SQLite does not get to")
-            self.result.files.insert(1 if misfits else 0, played)
+            played.unsure = bool(misfits)
+            foreign = played.unsure and not _same_objects(alone.path, played.path)
+            self.result.files.insert(1 if foreign else 0, played)
 
     def _remember_wal(self, frames: wal.Wal, beside: int) -> None:
         for number, frame in enumerate(frames.frames(wal.Trust.STALE)):
@@ -261,6 +268,18 @@ def _sizes(source: Path) -> tuple[int, int]:
     if size < 512 or size & (size - 1):
         return 0, 0
     return size, os.stat(source).st_size // size
+
+
+def _same_objects(one: Path, other: Path) -> bool:
+    """Answer whether two databases have most of their tables and indexes in common: a VACUUM changes all but these."""
+    found = []
+    for path in (one, other):
+        try:
+            with contextlib.closing(connect_private(path)) as connection:
+                found.append(set(connection.execute("SELECT type, name, sql FROM sqlite_master")))
+        except (sqlite3.Error, UnicodeError):
+            return False
+    return len(found[0] & found[1]) * 2 > len(found[0] | found[1])
 
 
 def _overlay(base: Path, target: Path, places: dict[int, int], beside: int, page_size: int, pages: int | None) -> None:
