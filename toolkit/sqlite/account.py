@@ -15,10 +15,14 @@ full-text or R-tree indexes rebuilt; written anew by VACUUM; page structure mend
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch of keys whose pages were lost: rows with `after < key < before` may be missing; None is an open end."""
+    """A stretch of keys whose pages were lost: rows with `after < key < before` may be missing; None is an open end.
+
+    `rows` is how many are missing there, None where nothing tells.
+    """
 
     after: Key | None
     before: Key | None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,6 +248,7 @@ class _Refill:
             if doubted:
                 self.say(f"{name}: around {doubted} of its gaps many rows were deleted since the backup; left out")
             wanted.doubt_single_rows(self.connection, pair, self.accounts[name])
+            wanted.doubt_too_many(self.connection, pair, self.accounts[name])
             witnesses.moved(self.connection, pair)
             if witnesses.sequence(self.connection, pair, self.accounts):
                 self.begun_anew.add(name)
@@ -353,6 +354,7 @@ class _Refill:
             ).fetchone()[0]
             lost = max(0, absent - doubtful)
             gaps = gaps if absent else ()
+        gaps = tuple(one for number, one in enumerate(gaps) if not wanted.filled(self.connection, pair, number, one))
         return replace(
             account,
             refilled=account.refilled + done,

@@ -159,6 +159,8 @@ def doubt_where_much_was_deleted(connection: sqlite3.Connection, pair: Pair, acc
     """Doubt the rows of gaps around which many rows were deleted since; return how many gaps that were."""
     doubted = 0
     for number, gap in enumerate(account.gaps):
+        if gap.rows is not None:
+            continue
         seen = gone = 0
         for key, later in ((gap.after, False), (gap.before, True)):
             if key is not None:
@@ -188,6 +190,21 @@ def _around(connection: sqlite3.Connection, pair: Pair, key: Key, *, later: bool
     return int(seen), int(gone)
 
 
+def doubt_too_many(connection: sqlite3.Connection, pair: Pair, account: TableAccount) -> None:
+    """Doubt the rows of gaps that lack fewer rows than the reference has there: some were deleted."""
+    for number, gap in enumerate(account.gaps):
+        if gap.rows is not None:
+            sql = f"SELECT count(*) FROM {pair.wanted} WHERE gap = {number}"
+            if connection.execute(sql).fetchone()[0] > gap.rows:
+                mark(connection, pair, Fate.DOUBTFUL, f"w.gap = {number}")
+
+
+def filled(connection: sqlite3.Connection, pair: Pair, number: int, gap: Gap) -> bool:
+    """Answer whether a gap has every row again that was missing in it."""
+    sql = f"SELECT count(*) FROM {pair.wanted} WHERE gap = {number} AND fate = {Fate.DONE:d}"
+    return gap.rows is not None and bool(connection.execute(sql).fetchone()[0] >= gap.rows)
+
+
 def doubt_single_rows(connection: sqlite3.Connection, pair: Pair, account: TableAccount) -> None:
     """Doubt rows that are missing alone between rows that are there: a lost page would have taken these as well.
 
@@ -203,6 +220,8 @@ def doubt_single_rows(connection: sqlite3.Connection, pair: Pair, account: Table
     places = ", ".join("?" * len(pair.ours.key))
     all_alone = all_there = 0
     for number, gap in enumerate(account.gaps):
+        if gap.rows is not None:
+            continue
         there: list[int] = []
         before = connection.total_changes
         rows = _short_runs(connection, pair, number, gap, (SHORTEST, inner), there)

@@ -8,6 +8,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import eq
 from pathlib import Path
 
 from toolkit.sqlite.connect import connect_private, quoted
@@ -144,18 +145,44 @@ class Known:
                     same, other = same + (plain == old), other + (plain != old)
         return (same - other) / (same + other) if same + other else 0.0
 
+    def keyed(self, shape: Shape, rows: list[list[Value]], encoding: str) -> float:
+        """Return which share of rows of a WITHOUT ROWID table the reference has under their keys, mostly the same."""
+        if self.connection is None or not shape.keys:
+            return 0.0
+        names = ",".join(quoted(column.name) for column in shape.columns[shape.keys :]) or "1"
+        keyed = " AND ".join(f"{quoted(column.name)} = {{}}" for column in shape.columns[: shape.keys])
+        found = 0
+        sample = rows[:: max(1, len(rows) // SAMPLE)]
+        for values in sample:
+            plain = [
+                record.text(value, encoding).encode("utf-8", "surrogateescape")
+                if isinstance(value, record.RawText)
+                else value
+                for value in values
+            ]
+            marks = ["CAST(? AS TEXT)" if isinstance(value, record.RawText) else "?" for value in values]
+            sql = f"SELECT {names} FROM {quoted(shape.name)} WHERE {keyed.format(*marks)}"  # noqa: S608
+            with contextlib.suppress(sqlite3.Error):
+                row = self.connection.execute(sql, plain[: shape.keys]).fetchone()
+                rest = plain[shape.keys :]
+                found += row is not None and sum(map(eq, row, rest)) * 2 >= len(rest)
+        return found / len(sample)
+
     def teach(self, shape: Shape, profile: Profile) -> None:
-        """Let a profile learn from rows of the reference."""
+        """Let a profile learn from rows of the reference, taken from all over the table."""
         if self.connection is None:
             return
         names = ",".join(quoted(column.name) for column in shape.columns)
         with contextlib.suppress(sqlite3.Error):
             self.connection.text_factory = record.RawText
             try:
-                for row in self.connection.execute(f"SELECT {names} FROM {quoted(shape.name)} LIMIT 200"):  # noqa: S608
-                    profile.add(
-                        [None if column.key else value for column, value in zip(shape.columns, row, strict=True)]
-                    )
+                (count,) = self.connection.execute(f"SELECT count(*) FROM {quoted(shape.name)}").fetchone()  # noqa: S608
+                sql = f"SELECT {names} FROM {quoted(shape.name)} LIMIT 20 OFFSET ?"  # noqa: S608
+                for offset in range(0, count, max(20, count // 10)):
+                    for row in self.connection.execute(sql, (offset,)):
+                        profile.add(
+                            [None if column.key else value for column, value in zip(shape.columns, row, strict=True)]
+                        )
             finally:
                 self.connection.text_factory = bytes
 

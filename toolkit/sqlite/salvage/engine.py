@@ -210,6 +210,7 @@ class _Repair:
         unfilled = [f"table {name} could not be written to the end ({why})" for name, why in finish.unfilled.items()]
         for name in finish.unfilled:
             mended.gaps[name] = [(None, None)]
+            mended.key_gaps.pop(name, None)
         way.doubts = [*doubts, *mended.doubts, *marred, *unfilled]
         way.boxes_lost = {one.table: one.lost for one in rebuilt if one.lost}
         way.lost = [*mended.schema.lost, *finish.lost]
@@ -283,7 +284,7 @@ def _tables(way: _Way) -> dict[str, TableAccount]:
             carved=carved,
             lost=len(named) if named is not None else way.boxes_lost.get(name, 0),
             doubtful=sum(table == name for table in way.doubtful),
-            gaps=tuple(Gap(after, before) for after, before in way.mended.gaps.get(name, ())),
+            gaps=way.mended.key_gaps.get(name) or tuple(Gap(*gap) for gap in way.mended.gaps.get(name, ())),
             named=named,
         )
     return accounts

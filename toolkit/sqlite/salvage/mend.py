@@ -14,6 +14,7 @@ from pathlib import Path
 
 from toolkit.errors import CancelledError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
+from toolkit.sqlite.account import Gap
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
 from toolkit.sqlite.salvage import build, witness
@@ -45,6 +46,7 @@ class Mended:
     schema: Schema
     carved: dict[str, int] = field(default_factory=dict)
     gaps: dict[str, list[tuple[int | None, int | None]]] = field(default_factory=dict)
+    key_gaps: dict[str, tuple[Gap, ...]] = field(default_factory=dict)
     named: dict[str, frozenset[int]] = field(default_factory=dict)
     apart: list[tuple[str, Row]] = field(default_factory=list)
     unplaced: list[int] = field(default_factory=list)
@@ -83,7 +85,6 @@ class Mender:
         self.schema = schemas.read(self.survey, self.reference, self.remains)
         self.result = Mended(self.schema)
         self._left_over: bool | None = None
-        self._outside = any(max(inner[0]) > self.image.page_count for inner in self.found.interior.values())
         self.trees: dict[str, Tree] = {}
         self.index_trees: dict[str, Tree] = {}
         self.profiles: dict[str, Profile] = {}
@@ -96,10 +97,10 @@ class Mender:
                 adoption.run()
             self.result.unplaced = adoption.unplaced
             self._carve(targets)
+            self._rebuild(targets)
+            self._rebuild_unkeyed(known)
         finally:
             known.close()
-        self._rebuild(targets)
-        self._rebuild_unkeyed()
         self._empty_indexes()
         self._free()
         build.write_schema(
@@ -156,6 +157,7 @@ class Mender:
         self.result.tables.append(name)
         self.result.unkeyed.pop(name, None)
         self.result.carved[name] = 0
+        self.result.key_gaps.pop(name, None)
         self.result.gaps[name] = [(None, None)]
 
     def _examine(self, tree: Tree, shape: Shape | None) -> None:
@@ -355,7 +357,9 @@ class Mender:
         if all(place.page and place.explained and place.depth == target.tree.leaf_depth for place in places):
             return True
         if self._left_over is None:
-            self._left_over = bool(self.survey.orphans()) or self._outside
+            interior, count = self.found.interior.items(), self.image.page_count
+            outside = any(self.survey.used[page] and max(inner[0]) > count for page, inner in interior)
+            self._left_over = outside or bool(self.survey.unexplained())
         inner = all(place.explained or (place.depth == 0 and target.kept) for place in places if place.page)
         return inner and not self._left_over
 
@@ -374,7 +378,7 @@ class Mender:
             gaps = [gap for gap in gaps if _holds(gap, told)]
         self.result.gaps[name] = gaps
 
-    def _rebuild_unkeyed(self) -> None:
+    def _rebuild_unkeyed(self, known: Known) -> None:
         """Take the rows of damaged WITHOUT ROWID tables into plain trees, from which SQLite fills them again."""
         for entry in self.schema.tables():
             tree, shape = self.trees[entry.name], self.schema.shapes.get(entry.name)
@@ -385,15 +389,14 @@ class Mender:
                 continue
             self._check()
             with contained(functools.partial(self._give_up, entry.name)):
-                self._rebuild_unkeyed_one(entry, tree, shape)
+                self._rebuild_unkeyed_one(entry, tree, shape, known)
 
-    def _rebuild_unkeyed_one(self, entry: Entry, tree: Tree, shape: Shape) -> None:
-        taken = Unkeyed.collect(self.survey, tree, shape, self.profiles.get(entry.name), assumed=entry.assumed)
+    def _rebuild_unkeyed_one(self, entry: Entry, tree: Tree, shape: Shape, known: Known) -> None:
+        taken = Unkeyed.collect(self.survey, tree, shape, self.profiles.get(entry.name, Profile()), known)
         self.result.unkeyed[entry.name] = taken
         self.result.tables.append(entry.name)
         self.result.carved[entry.name] = taken.carved
-        if taken.missing or any(not place.page or place.broken for place in tree.places):
-            self.result.gaps[entry.name] = [(None, None)]
+        self.result.key_gaps[entry.name] = taken.gaps
         entry.root = self.image.new()
         self.image.write(entry.root, build.empty_leaf(LEAF_INDEX, self.image.geometry))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from toolkit.sqlite.connect import quoted
+from toolkit.sqlite.order import Order
 from toolkit.sqlite.pages.record import CODECS, RawText, Value
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -34,7 +35,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index: its name, whether it is unique, of some rows only, and the table columns (-1 rowid, -2 expression)."""
+    """An index: its name, whether it is unique, of some rows only, and the table columns (-1 rowid, -2 expression).
+
+    `orders` are how its columns are sorted.
+    """
 
     name: str
     unique: bool
@@ -42,6 +46,7 @@ class Index:
     columns: tuple[int, ...]
     origin: str
     key_columns: int = 0
+    orders: tuple[Order, ...] = ()
 
 
 @dataclass(slots=True)
@@ -49,7 +54,8 @@ class Shape:
     """What the records of one table look like. `columns` are in the order of the records.
 
     `positions` leads from a column's number in the declaration to its place in the records. `nodes`: it holds the
-    nodes of an R-tree, of which also a half is worth keeping.
+    nodes of an R-tree, of which also a half is worth keeping. `orders` are how the key of a WITHOUT ROWID table is
+    sorted.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Shape:
     indexes: tuple[Index, ...] = ()
     positions: dict[int, int] = field(default_factory=dict)
     nodes: bool = False
+    orders: tuple[Order, ...] = ()
 
     @property
     def least(self) -> int:
@@ -171,11 +178,13 @@ def learn(connection: sqlite3.Connection, name: str) -> Shape:
     integer_key = _integer_key(info, indexes, without_rowid=without_rowid)
     order = [row for row in info if row[6] in (0, 3)]
     keys = 0
+    orders: tuple[Order, ...] = ()
     if without_rowid:
         primary = next(index for index in indexes if index.origin == "pk")
         leading = list(dict.fromkeys(number for number in primary.columns if number >= 0))
         keyed = [number for number in leading if any(row[0] == number and row[5] for row in info)]
         keys = len(keyed)
+        orders = tuple(primary.orders[primary.columns.index(number)] for number in keyed)
         by_number = {row[0]: row for row in info}
         order = [by_number[number] for number in keyed] + [row for row in order if row[0] not in keyed]
     columns = tuple(
@@ -191,7 +200,8 @@ def learn(connection: sqlite3.Connection, name: str) -> Shape:
         )
         for row in order
     )
-    return Shape(name, columns, without_rowid, keys, indexes, {row[0]: at for at, row in enumerate(order)})
+    positions = {row[0]: at for at, row in enumerate(order)}
+    return Shape(name, columns, without_rowid, keys, indexes, positions, orders=orders)
 
 
 def _integer_key(
@@ -207,5 +217,11 @@ def _indexes(connection: sqlite3.Connection, table: str) -> Iterator[Index]:
     for _, name, unique, origin, partial in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
         rows = connection.execute(f"PRAGMA index_xinfo({quoted(name)})").fetchall()
         yield Index(
-            name, bool(unique), bool(partial), tuple(row[1] for row in rows), origin, sum(row[5] for row in rows)
+            name,
+            bool(unique),
+            bool(partial),
+            tuple(row[1] for row in rows),
+            origin,
+            sum(row[5] for row in rows),
+            tuple((bool(row[3]), str(row[4])) for row in rows),
         )

@@ -216,3 +216,19 @@ class Survey:
             for page in range(2, self.geometry.page_count + 1)
             if not self.used[page] and page not in self.free and not self.geometry.reserved_place(page)
         ]
+
+    def unexplained(self) -> list[int]:
+        """Return the orphans that may be what a table lacks: all but sound pages of indexes and what hangs on these."""
+        found = self.found
+        orphans = self.orphans()
+        indexes = {page for page in orphans if found.kinds[page] in INDEXES and page not in found.faults}
+        hanging: set[int] = set()
+        for at, holder in enumerate(found.owners):
+            if holder in indexes:
+                page = found.heads[at]
+                for _ in range(found.lengths[at]):
+                    if not 1 < page <= self.geometry.page_count:
+                        break
+                    hanging.add(page)
+                    page = found.following[page]
+        return [page for page in orphans if page not in indexes and page not in hanging]

@@ -2,90 +2,162 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 
+from toolkit.sqlite.account import Gap
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages import record
 from toolkit.sqlite.pages.chains import payload_from
+from toolkit.sqlite.pages.geometry import LEAF_INDEX
+from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.salvage import build
+from toolkit.sqlite.salvage.adopt import Known
 from toolkit.sqlite.salvage.carve import carve
 from toolkit.sqlite.salvage.profile import Profile
 from toolkit.sqlite.salvage.shape import Shape
+from toolkit.sqlite.salvage.stretches import Entries, gaps, stretches
 from toolkit.sqlite.salvage.survey import Survey, Tree
+
+SAME = 0.5
+"""From this share of its rows on that a reference has with the same values, a page is of that table."""
+
+USUAL, LIKELY = -3.0, -1.7
+"""How usual (`Profile.likeness`) the rows of a page must be: as wide as the table's, or with columns missing as those
+of before an ALTER, which entries of its indexes look like."""
+
+TAUGHT = 400
+"""Rows of its own from which a table's profile learns."""
 
 
 @dataclass(slots=True)
 class Unkeyed:
     """A plain tree of the records of a WITHOUT ROWID table in the mended copy: its root, how many were carved.
 
-    `missing` are cells of its pages that could not be read.
+    `gaps` are the stretches of keys that its pages do not cover.
     """
 
     root: int
     shape: Shape
     rows: int = 0
     carved: int = 0
-    missing: int = 0
+    gaps: tuple[Gap, ...] = ()
 
     @classmethod
-    def collect(
-        cls, survey: Survey, tree: Tree, shape: Shape, profile: Profile | None = None, *, assumed: bool = False
-    ) -> Unkeyed:
-        """Write the records of all pages of `tree`, and of orphans that fit and have new keys, into a plain tree."""
-        image = survey.image
-        taken = cls(0, shape)
-        seen: set[bytes] = set()
-        held = [(page, False) for page in tree.inner] + [(one.page, one.broken) for one in tree.places if one.page]
-        lone = []
+    def collect(cls, survey: Survey, tree: Tree, shape: Shape, profile: Profile, known: Known) -> Unkeyed:
+        """Write the records of all pages of `tree`, and of orphans that fit and have new keys, into a plain tree.
+
+        `profile` has seen rows of a reference where only that one names the table.
+        """
+        return _Collecting(survey, tree, shape, profile, known).done()
+
+
+class _Collecting:
+    def __init__(self, survey: Survey, tree: Tree, shape: Shape, profile: Profile, known: Known) -> None:
+        self.survey, self.tree, self.shape = survey, tree, shape
+        self.profile, self.known = profile, known
+        self.image = survey.image
+        self.read: dict[int, Entries] = {}
+        self.seen: set[bytes] = set()
+        self.payloads: list[bytes] = []
+        self.carved = 0
+        self.left_out = False
+
+    def done(self) -> Unkeyed:
+        found, tree = self.survey.found, self.tree
+        for page, broken in [
+            *((page, False) for page in tree.inner),
+            *((one.page, one.broken) for one in tree.places if one.page),
+        ]:
+            self._take(page, _entries(self.survey, page, self.shape, broken=broken or page in found.faults))
         if tree.holes:
-            lone = [page for page in survey.orphans() if survey.found.kinds[page] in (0, 2, 10)]
-        payloads = []
-
-        def short(records: list[tuple[bytes, bytes]]) -> bool:
-            """Answer whether these are rather entries of an index: fewer values, or others than the table's."""
-            if any(len(record.serials(payload)[0]) < len(shape.columns) for payload, _ in records):
-                return True
-            if profile is None or not profile.rows:
-                return assumed
-            return sum(profile.likeness(record.decode(payload)) for payload, _ in records) < -3 * len(records)
-
-        for page, broken in [*held, *((page, True) for page in lone)]:
-            records = _records(survey, page, shape, broken=broken or page in survey.found.faults)
-            if page in lone and (len(records) < max(1, survey.found.counts[page]) or short(records)):
-                continue
-            if page not in lone:
-                taken.missing += max(0, min(survey.found.counts[page], 65535) - len(records))
-            for payload, key in records:
-                if key not in seen:
-                    seen.add(key)
-                    payloads.append(payload)
-                    taken.carved += broken
-        taken.rows = len(payloads)
+            lone = [page for page in self.survey.orphans() if found.kinds[page] in (0, 2, 10)]
+            narrow = [page for page in lone if not self._take_lone(page)]
+            self._learn()
+            for page in narrow:
+                self._take_lone(page, narrow=True)
         leaves = build.write_leaves(
-            image, ((at, build.cell_of(image, at, payload)) for at, payload in enumerate(payloads, 1))
+            self.image,
+            ((at, build.cell_of(self.image, at, payload)) for at, payload in enumerate(self.payloads, 1)),
         )
-        taken.root = build.table_tree(image, [(page, last) for page, _, last in leaves])
-        return taken
+        root = build.table_tree(self.image, [(page, last) for page, _, last in leaves])
+        return Unkeyed(root, self.shape, len(self.payloads), self.carved, self._gaps())
+
+    def _gaps(self) -> tuple[Gap, ...]:
+        if not self.tree.damaged and all(None not in one.cells and one.whole for one in self.read.values()):
+            return ()
+        found = self.survey.found
+        below = {child for page in self.read if page in found.interior for child in found.interior[page][0]}
+        tops = [page for page in self.read if page not in below]
+        roots = [self.tree.root, *(page for page in [*tops, *self.read] if page != self.tree.root)]
+        held = stretches(found, [page for page in roots if page in self.read], self.read.get)
+        strange = [page for page in self.survey.unexplained() if page not in self.read]
+        complete = not strange and not self.left_out
+        return gaps(held, self.shape.orders, self.image.encoding, main=self.tree.root, complete=complete)
+
+    def _take(self, page: int, entries: Entries, *, carved: bool = False) -> None:
+        self.read[page] = entries
+        broken = carved or page in self.survey.found.faults or not self.survey.found.kinds[page]
+        for values in entries.cells:
+            if values is not None:
+                key = record.encode(values[: self.shape.keys])
+                if key not in self.seen:
+                    self.seen.add(key)
+                    self.payloads.append(record.encode(values))
+                    self.carved += broken
+
+    def _learn(self) -> None:
+        """Let the profile learn from the rows that the table is known to have, where no reference taught it."""
+        if not self.profile.rows:
+            rows = [values for one in self.read.values() for values in one.cells if values is not None]
+            for values in rows[:: max(1, len(rows) // TAUGHT)]:
+                self.profile.add(values)
+
+    def _take_lone(self, page: int, *, narrow: bool = False) -> bool:
+        """Take an orphan that fits; False where narrow rows must wait for their turn."""
+        found = self.survey.found
+        broken = page in found.faults or not found.kinds[page]
+        entries = _entries(self.survey, page, self.shape, broken=broken)
+        rows = [values for values in entries.cells if values is not None]
+        if len(rows) < max(1, found.counts[page]):
+            return True
+        if not narrow and any(len(values) < len(self.shape.columns) for values in rows):
+            return False
+        if self._strange(rows, LIKELY if narrow else USUAL):
+            self.left_out = True
+        else:
+            self._take(page, entries, carved=True)
+        return True
+
+    def _strange(self, rows: list[list[Value]], least: float) -> bool:
+        """Answer whether these are rather rows of something else: a reference does not have them or their like."""
+        if self.known.keyed(self.shape, rows, self.image.encoding) >= SAME:
+            return False
+        if not self.profile.rows:
+            return self.tree.root == 0 or least > USUAL
+        return sum(map(self.profile.likeness, rows)) < least * len(rows)
 
 
-def _records(survey: Survey, number: int, shape: Shape, *, broken: bool) -> list[tuple[bytes, bytes]]:
-    """Return (record, its key as bytes) of the cells of a page that fit the shape."""
+def _entries(survey: Survey, number: int, shape: Shape, *, broken: bool) -> Entries:
+    """Return the records of the cells of a page that fit the shape, None for each other one."""
     image = survey.image
     if broken:
-        rows = carve(image, number, shape, image.encoding).rows
-        return [(record.encode(row.values), record.encode(row.values[: shape.keys])) for row in rows]
+        carved = carve(image, number, shape, image.encoding)
+        whole = carved.whole and not carved.misfits and survey.found.kinds[number] == LEAF_INDEX
+        return Entries([list(row.values) for row in carved.rows], whole=whole)
     page = image.page(number)
-    found = []
+    cells: list[list[Value] | None] = []
     for cell in nodes.parse(page, number, image.geometry).cells:
         payload = payload_from(image, page, cell)
-        with contextlib.suppress(ValueError):
+        try:
             values = record.decode(payload or b"")
-            if payload is not None and shape.misfit(values, image.encoding) is None:
-                found.append((payload, record.encode(values[: shape.keys])))
-    return found
+        except ValueError:
+            cells.append(None)
+            continue
+        cells.append(values if payload is not None and shape.misfit(values, image.encoding) is None else None)
+    return Entries(cells)
 
 
 def misfits(survey: Survey, number: int, shape: Shape) -> int:
     """Count the rows of a sound page that are no records of this table."""
-    return survey.found.counts[number] - len(_records(survey, number, shape, broken=False))
+    read = _entries(survey, number, shape, broken=False).cells
+    return survey.found.counts[number] - sum(one is not None for one in read)

@@ -1,0 +1,109 @@
+"""A gap is told where rows may be missing, and nowhere else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.makers import databases
+from tests.sqlite.salvage.conftest import Repaired
+from tests.sqlite.salvage.test_cures import PAGE, page_of, span
+from toolkit.sqlite.account import Gap
+from toolkit.sqlite.refill import refill
+
+Repair = Callable[..., Repaired]
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Path:
+    """A table WITHOUT ROWID, half of whose rows are from before a column was added."""
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE plain(id INTEGER PRIMARY KEY, text TEXT)")
+        connection.execute("CREATE TABLE keyed(word TEXT, n INT, text TEXT, PRIMARY KEY(word, n)) WITHOUT ROWID")
+        rows = [(f"word {n % 10}", n, f"text {n} " * 9) for n in range(1000)]
+        connection.executemany("INSERT INTO keyed VALUES (?, ?, ?)", rows[:700])
+        connection.execute("ALTER TABLE keyed ADD added INT DEFAULT 7")
+        connection.executemany("INSERT INTO keyed VALUES (?, ?, ?, 8)", rows[700:])
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO plain VALUES (?, ?)", ((n, f"text {n}") for n in range(500)))
+        connection.execute("COMMIT")
+    return path
+
+
+def _deleted(original: Path, path: Path, condition: str) -> Path:
+    """Copy a database and delete rows in it."""
+    shutil.copyfile(original, path)
+    with databases.opened(path) as connection:
+        connection.execute(f"DELETE FROM keyed WHERE {condition}")
+    return path
+
+
+def test_a_lost_root_of_a_keyed_table_lacks_one_row_between_two_leaves(
+    tmp_path: Path, keyed: Path, repaired: Repair
+) -> None:
+    now = _deleted(keyed, tmp_path / "now.db", "n % 100 = 55")
+    root = page_of(now, "keyed")
+
+    def damage(data: bytearray) -> None:
+        data[span(root)] = b"\xa5" * PAGE
+
+    result = repaired(now, damage, reference=keyed)
+    gaps = result.account.tables["keyed"].gaps
+    assert len(gaps) == result.missing["keyed"] > 3
+    assert {gap.rows for gap in gaps} == {1}
+    filled = refill(result.output, keyed, result.account.tables, scratch=tmp_path / "scratch")
+    with databases.opened(result.output) as connection:
+        assert not connection.execute("SELECT * FROM keyed WHERE n % 100 = 55").fetchall()
+    left = len(filled["keyed"].gaps)  # where a deleted row lay beside the lost one, nobody can tell which is which
+    assert left <= 1
+    assert filled["keyed"].refilled == result.missing["keyed"] - left
+
+
+def test_a_lost_leaf_of_a_keyed_table_is_a_gap_between_its_neighbours(
+    tmp_path: Path, keyed: Path, repaired: Repair
+) -> None:
+    now = _deleted(keyed, tmp_path / "now.db", "n % 100 = 55")
+    leaf = page_of(now, "keyed", 3)
+
+    def damage(data: bytearray) -> None:
+        data[span(leaf)] = b"\xa5" * PAGE
+
+    result = repaired(now, damage, reference=keyed)
+    (gap,) = result.account.tables["keyed"].gaps
+    assert isinstance(gap.after, tuple)
+    assert isinstance(gap.before, tuple)
+    assert gap.after[0] <= gap.before[0]
+    assert gap.rows is None
+    with databases.opened(keyed) as connection:
+        inside = connection.execute(
+            "SELECT count(*) FROM keyed WHERE (word, n) > (?, ?) AND (word, n) < (?, ?) AND n % 100 <> 55",
+            (*gap.after, *gap.before),
+        ).fetchone()[0]
+    assert inside == result.missing["keyed"] > 5
+
+
+def test_of_too_many_rows_for_a_counted_gap_none_is_put(tmp_path: Path, keyed: Path, repaired: Repair) -> None:
+    now = _deleted(keyed, tmp_path / "now.db", "n = 55")
+    result = repaired(now, lambda data: None)
+    tables = dict(result.account.tables)
+    with databases.opened(result.output) as connection:
+        connection.execute("DELETE FROM keyed WHERE n = 65")
+    gap = Gap(("word 5", 45), ("word 5", 75), 1)
+    tables["keyed"] = type(tables["keyed"])(read=998, gaps=(gap,))
+    filled = refill(result.output, keyed, tables, scratch=tmp_path / "scratch")
+    assert (filled["keyed"].refilled, filled["keyed"].doubtful, filled["keyed"].gaps) == (0, 2, (gap,))
+
+
+def test_nothing_is_missing_where_only_page_1_is_lost(tmp_path: Path, keyed: Path, repaired: Repair) -> None:
+    now = _deleted(keyed, tmp_path / "now.db", "n % 100 = 55")
+
+    def damage(data: bytearray) -> None:
+        data[span(1)] = b"\xa5" * PAGE
+
+    result = repaired(now, damage, reference=keyed)
+    assert (result.missing, result.extra) == ({}, {})
+    assert [table.gaps for table in result.account.tables.values()] == [(), ()]
