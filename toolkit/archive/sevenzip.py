@@ -8,19 +8,17 @@ with the number of members (about 2 KB each).
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import os
-import queue
 import stat
-import threading
 from collections.abc import Iterator
 from typing import IO, Any
 
 from toolkit.archive.member import fill_holes
 from toolkit.archive.names import escape
 from toolkit.archive.sink import Pieces
+from toolkit.archive.turned import PulledStream, Pushed
 from toolkit.filelist import FileEntry, FileType
 
 FILETIME_1970 = 116_444_736_000_000_000
@@ -29,42 +27,6 @@ FILETIME_1970 = 116_444_736_000_000_000
 _UNIX = 0x8000
 _DOS_DIRECTORY = 0x10
 _FORMATS = {FileType.FILE: stat.S_IFREG, FileType.DIRECTORY: stat.S_IFDIR, FileType.SYMLINK: stat.S_IFLNK}
-
-
-class PulledStream(io.BufferedIOBase):
-    """Pieces as a file that can be read once; `writef` asks for a size, which it never uses for the data."""
-
-    def __init__(self, pieces: Iterator[bytes | memoryview], size: int) -> None:
-        super().__init__()
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-        self._size = size
-        self._end = False
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Note whether the end was asked for."""
-        self._end = whence == os.SEEK_END
-        return self._size if self._end else offset
-
-    def tell(self) -> int:
-        """Return the size after a seek to the end, else 0."""
-        return self._size if self._end else 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return the next bytes, at most `size`; b"" at the end."""
-        while not len(self._rest):
-            piece = next(self._pieces, None)
-            if piece is None:
-                return b""
-            self._rest = memoryview(piece)
-        limit = len(self._rest) if size is None or size < 0 else size
-        data = bytes(self._rest[:limit])
-        self._rest = self._rest[limit:]
-        return data
 
 
 @functools.cache
@@ -140,47 +102,22 @@ class SevenZipSink:
         """Give up: nothing more is written."""
 
 
-class EncryptedStream:
+class EncryptedStream(Pushed):
     """A 7z archive with one AES-256 member, into which bytes are pushed; py7zr pulls them in a thread."""
 
     def __init__(self, output: io.RawIOBase, member: str, passphrase: str) -> None:
-        self._queue: queue.Queue[bytes | None] = queue.Queue(4)
-        self._failure: BaseException | None = None
-        self._cancelled = False
-        self._thread = threading.Thread(target=self._run, args=(output, member, passphrase), name="encrypt")
-        self._thread.start()
+        self._output = output
+        self._member = member
+        self._passphrase = passphrase
+        super().__init__("encrypt", self._encrypt)
 
-    def _run(self, output: io.RawIOBase, member: str, passphrase: str) -> None:
-        try:
-            import py7zr
+    def _encrypt(self, pieces: Iterator[bytes]) -> None:
+        import py7zr
 
-            filters = [{"id": py7zr.FILTER_COPY}, {"id": py7zr.FILTER_CRYPTO_AES256_SHA256}]
-            archive = py7zr.SevenZipFile(output, "w", filters=filters, password=passphrase, header_encryption=True)
-            archive.writef(PulledStream(iter(self._queue.get, None), 0), member)
-            if not self._cancelled:
-                archive.close()
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
-            self._failure = error
-            while not self._cancelled and self._queue.get() is not None:
-                pass
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-        if self._failure is not None:
-            raise self._failure
-        self._queue.put(data)
-
-    def finish(self) -> None:
-        """Complete the archive."""
-        self._queue.put(None)
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def cancel(self) -> None:
-        """Give up."""
-        self._cancelled = True
-        while self._thread.is_alive():
-            with contextlib.suppress(queue.Full):
-                self._queue.put_nowait(None)
-            self._thread.join(0.01)
+        filters = [{"id": py7zr.FILTER_COPY}, {"id": py7zr.FILTER_CRYPTO_AES256_SHA256}]
+        archive = py7zr.SevenZipFile(
+            self._output, "w", filters=filters, password=self._passphrase, header_encryption=True
+        )
+        archive.writef(PulledStream(pieces), self._member)
+        if not self.cancelled:
+            archive.close()

@@ -10,15 +10,14 @@ import contextlib
 import functools
 import io
 import os
-import queue
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from toolkit.archive.member import Member
 from toolkit.archive.names import unescape
 from toolkit.archive.sevenzip import FILETIME_1970
+from toolkit.archive.turned import Pulled
 from toolkit.errors import ArchiveDamagedError, FormatError, PassphraseError, UnsafeArchiveError
 from toolkit.filelist import FileType
 
@@ -26,10 +25,6 @@ LONGEST_LINK = 64 * 1024
 LARGEST_PIECE = 4 * 1024 * 1024
 SIP = 64 * 1024
 _OURS = {"RESTORE.txt", "files.jsonl", "manifest.json"}
-
-
-class _StoppedError(Exception):
-    """Nobody reads on."""
 
 
 def _translate(error: Exception, *, encrypted: bool) -> Exception:
@@ -146,39 +141,10 @@ class _Extraction:
     """Runs py7zr's extraction in a thread and hands its pieces over in the order of the members."""
 
     def __init__(self, archive: Any, files: list[Any], *, encrypted: bool) -> None:
-        self._queue: queue.Queue[tuple[int, bytes] | Exception | None] = queue.Queue(4)
-        self._stopped = threading.Event()
         self._encrypted = encrypted
         self._pending: tuple[int, bytes] | None = None
-        self._done = False
         self._sizes = [0 if item.is_directory or item.emptystream else item.uncompressed for item in files]
-        self._thread = threading.Thread(target=self._run, args=(archive, files), name="extract", daemon=True)
-        self._thread.start()
-
-    def put(self, item: tuple[int, bytes] | Exception | None) -> None:
-        while not self._stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(item, timeout=0.1)
-                return
-        raise _StoppedError
-
-    def _run(self, archive: Any, files: list[Any]) -> None:
-        from py7zr.io import MemIO
-
-        factory = _factory_class()(self)
-        try:
-            archive.reset()
-            worker = _worker_class()(archive.files, archive.afterheader, archive.header)
-            for item in files:
-                if not item.is_directory:
-                    worker.register_filelike(item.id, MemIO(str(item.id), factory))
-            worker.extract(archive.fp, None, parallel=False)
-            self.put(None)
-        except _StoppedError:
-            pass
-        except Exception as error:  # noqa: BLE001 - it is raised again in the reader's thread
-            with contextlib.suppress(_StoppedError):
-                self.put(error)
+        self._turned: Pulled[tuple[int, bytes]] = Pulled("extract", functools.partial(_extract, archive, files))
 
     def pieces(self, index: int) -> Iterator[bytes]:
         """Yield the content of member `index`; earlier ones that were not taken are dropped."""
@@ -197,10 +163,10 @@ class _Extraction:
             yield item[1]
 
     def _next(self) -> tuple[int, bytes] | None:
-        item = self._queue.get()
-        if isinstance(item, Exception):
-            raise _translate(item, encrypted=self._encrypted) from item
-        return item
+        try:
+            return self._turned.next()
+        except Exception as error:
+            raise _translate(error, encrypted=self._encrypted) from error
 
     def finish(self) -> None:
         """Wait for the end of the extraction, whose last checksums may still fail."""
@@ -209,8 +175,22 @@ class _Extraction:
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopped.set()
-        self._thread.join()
+        self._turned.stop()
+
+
+Put = Callable[[tuple[int, bytes]], None]
+
+
+def _extract(archive: Any, files: list[Any], put: Put) -> None:
+    from py7zr.io import MemIO
+
+    factory = _factory_class()(put)
+    archive.reset()
+    worker = _worker_class()(archive.files, archive.afterheader, archive.header)
+    for item in files:
+        if not item.is_directory:
+            worker.register_filelike(item.id, MemIO(str(item.id), factory))
+    worker.extract(archive.fp, None, parallel=False)
 
 
 @functools.cache
@@ -248,14 +228,14 @@ def _factory_class() -> type[Any]:
     from py7zr.io import Py7zIO, WriterFactory
 
     class Piecewise(Py7zIO):  # type: ignore[misc]
-        """Hands what is written to the extraction."""
+        """Hands on what is written."""
 
-        def __init__(self, extraction: _Extraction, index: int) -> None:
-            self._extraction = extraction
+        def __init__(self, put: Put, index: int) -> None:
+            self._put = put
             self._index = index
 
         def write(self, data: bytes | bytearray) -> int:
-            self._extraction.put((self._index, bytes(data)))
+            self._put((self._index, bytes(data)))
             return len(data)
 
         def read(self, _size: int | None = None) -> bytes:
@@ -273,10 +253,10 @@ def _factory_class() -> type[Any]:
     class Factory(WriterFactory):  # type: ignore[misc]
         """Makes the writer of each member, whose "name" is its index."""
 
-        def __init__(self, extraction: _Extraction) -> None:
-            self._extraction = extraction
+        def __init__(self, put: Put) -> None:
+            self._put = put
 
         def create(self, filename: str) -> Any:
-            return Piecewise(self._extraction, int(filename))
+            return Piecewise(self._put, int(filename))
 
     return Factory
