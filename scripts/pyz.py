@@ -39,7 +39,7 @@ def install(site: Path) -> None:
         shutil.copytree(ROOT, sources, ignore=ignored, symlinks=True)
         pip = [sys.executable, "-m", "pip", "--quiet", "install", "--no-compile", "--no-build-isolation"]
         pinned = ["--constraint", str(ROOT / "constraints.txt")]
-        subprocess.run([*pip, *pinned, "--target", str(site), str(sources)], check=True)
+        subprocess.run([*pip, *pinned, "--target", str(site), f"{sources}[age]"], check=True)
 
 
 def prune(site: Path) -> None:

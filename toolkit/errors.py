@@ -29,9 +29,11 @@
     │   ├── OutdatedPlanError     the target changed since the plan was made
     │   ├── TargetInUseError      a process holds the database
     │   ├── LastGoodCopyError     would remove the last good copy of something
+    │   ├── UnprovenKeyError      nobody has shown that the private key of the recipients exists
     │   └── ForbiddenError        this user may not do that here
     ├── LockedError               another run holds the lock
     ├── PassphraseError           wrong or missing passphrase
+    │   └── IdentityError         no private key at hand that opens it
     ├── ServiceError              a service could not be stopped or started
     ├── DestinationError          an off-site place failed; says whether a retry can help
     │   ├── DestinationTransientError  the network or the server stumbled; a retry can help
@@ -245,6 +247,12 @@ class LastGoodCopyError(RefusedError):
     code = "last-good-copy"
 
 
+class UnprovenKeyError(RefusedError):
+    """Nobody has shown that the private key exists which would open the backup."""
+
+    code = "unproven-key"
+
+
 class ForbiddenError(RefusedError):
     """This user may not do that here."""
 
@@ -267,6 +275,12 @@ class PassphraseError(LifeboatError):
     """The passphrase is wrong or missing."""
 
     code = "passphrase"
+
+
+class IdentityError(PassphraseError):
+    """No age identity (private key) at hand opens it: a machine may be set up to encrypt only."""
+
+    code = "identity"
 
 
 class ServiceError(LifeboatError):

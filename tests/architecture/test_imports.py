@@ -32,6 +32,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "cronsim": ("toolkit.schedule",),
     "msgspec": ("toolkit", "tui"),
     "py7zr": ("toolkit.archive",),
+    "pyrage": ("toolkit.archive",),
     "s3fs": ("toolkit.destinations",),
     "sshfs": ("toolkit.destinations",),
     "sqlite_utils": ("toolkit.vault",),
@@ -44,7 +45,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
 """The only packages that may import a library. One that is not listed is not used."""
 
 HEAVY = {
-    "aiobotocore", "asyncssh", "botocore",
+    "aiobotocore", "asyncssh", "botocore", "pyrage",
     "ansible_runner", "apprise", "asyncio", "concurrent.futures.process", "email", "google", "googleapiclient",
     "http.client", "importlib.metadata", "logging.config", "multiprocessing", "py7zr", "pydantic", "requests", "rich",
     "sqlite_utils", "ssl", "tarfile", "textual", "unittest", "urllib.request", "yaml",

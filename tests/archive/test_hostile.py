@@ -15,6 +15,7 @@ import py7zr
 import pytest
 
 from toolkit.archive.foreign import recognise
+from toolkit.archive.key import Key
 from toolkit.archive.names import Limits
 from toolkit.archive.reader import open_archive
 from toolkit.errors import ArchiveDamagedError, FormatError, LifeboatError, PassphraseError, UnsafeArchiveError
@@ -271,9 +272,12 @@ def test_wrong_passphrases_say_so(tmp_path: Path) -> None:
         with py7zr.SevenZipFile(path, "w", password="right", header_encryption=encrypted_header) as archive:
             archive.writestr(b"hidden" * 1000, "a")
         for passphrase in (None, "wrong"):
-            with open_archive(path, passphrase=passphrase) as reader, pytest.raises(PassphraseError):
+            with (
+                open_archive(path, key=Key(passphrase) if passphrase else None) as reader,
+                pytest.raises(PassphraseError),
+            ):
                 reader.read("a", 10_000)
-        with open_archive(path, passphrase="right") as reader:
+        with open_archive(path, key=Key("right")) as reader:
             assert reader.read("a", 10_000) == b"hidden" * 1000
 
 

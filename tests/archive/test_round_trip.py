@@ -12,6 +12,7 @@ from tests.archive.making import ALL_FORMATS, IDENT, STEM, file_item, items_of, 
 from tests.makers.trees import Print, fingerprint, kept
 from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import ArchiveSpec
+from toolkit.archive.key import Key
 from toolkit.archive.member import fill_holes
 from toolkit.archive.names import escape
 from toolkit.archive.reader import open_archive
@@ -82,7 +83,7 @@ def test_our_reader_gives_back_every_name_and_content(tree: Path, tmp_path: Path
     spec = ArchiveSpec(name.split(maxsplit=1)[0], level=level, passphrase=passphrase)
     archive, written = made(tree, tmp_path, spec)
     entries = {}
-    with open_archive(archive, passphrase=passphrase) as reader:
+    with open_archive(archive, key=Key(passphrase) if passphrase else None) as reader:
         listed = list(reader.file_list())
         names = []
         for member in reader.members():
@@ -100,7 +101,7 @@ def test_our_reader_gives_back_every_name_and_content(tree: Path, tmp_path: Path
         assert os.fsencode(entry.layers[0].member) == b"files" + entry.raw_path
         if entry.type is FileType.FILE and not entry.link_to:
             assert entries[os.fsencode(entry.layers[0].member)] == Path(os.fsdecode(entry.raw_path)).read_bytes()
-    assert verify(written.archive, archive, None, passphrase=passphrase).errors == ()
+    assert verify(written.archive, archive, None, key=spec.key).errors == ()
 
 
 def test_the_list_beside_is_the_list_inside(tree: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.archive.making import file_item, manifest, write
 from toolkit.archive import verify as verifying
 from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import ArchiveSpec
+from toolkit.archive.key import Key
 from toolkit.archive.manifest import FileCounts, encode
 from toolkit.archive.output import open_sink
 from toolkit.archive.reader import open_archive
@@ -54,7 +55,7 @@ def check(written: Written, archive: Path, *, listed: bool = True, digests: bool
     if listed and written.file_list is not None:
         entries = read_file_list(written.file_list, digest=written.files.digest)
     passphrase = "secret" if written.file_list is None else None
-    return verify(written.archive if digests else None, archive, entries, passphrase=passphrase)
+    return verify(written.archive if digests else None, archive, entries, key=Key(passphrase) if passphrase else None)
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -88,7 +89,7 @@ def test_without_a_manifest_content_is_still_proven(tmp_path: Path, name: str) -
     written = write(tmp_path, some_items(), SPECS[name])
     path = tmp_path / written.archive.file
     good = path.read_bytes()
-    with open_archive(path, passphrase="secret" if name == "encrypted" else None) as reader:
+    with open_archive(path, key=Key("secret") if name == "encrypted" else None) as reader:
         before = {member.name: b"".join(map(bytes, member.pieces)) for member in reader.members()}
     chooser = random.Random(name)
     for _ in range(FLIPS.get(name, 30)):
@@ -100,7 +101,7 @@ def test_without_a_manifest_content_is_still_proven(tmp_path: Path, name: str) -
                 continue
         except PassphraseError:
             continue
-        with open_archive(path, passphrase="secret" if name == "encrypted" else None) as reader:
+        with open_archive(path, key=Key("secret") if name == "encrypted" else None) as reader:
             assert {member.name: b"".join(map(bytes, member.pieces)) for member in reader.members()} == before
 
 

@@ -55,7 +55,7 @@ def test_cat_joins_the_pieces_and_stock_tools_open_them(tmp_path: Path, spec: Ar
     opened = unpack(joined, tmp_path / "out", passphrase=spec.passphrase or "")
     assert (opened / "files/srv/noise").read_bytes() == NOISE
     listed = read_file_list(written.file_list) if written.file_list else None
-    assert verify(archive, out / archive.file, listed, passphrase=spec.passphrase).errors == ()
+    assert verify(archive, out / archive.file, listed, key=spec.key).errors == ()
 
 
 def test_7z_opens_the_volumes_itself(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from toolkit.archive import foreignmeta
 from toolkit.archive.decompress import decompressed
 from toolkit.archive.foreignmeta import FileNote, ForeignKind, SourceNote
 from toolkit.archive.formats import FORMATS
+from toolkit.archive.key import Key
 from toolkit.archive.member import Member
 from toolkit.archive.names import Limits, NameGuard, normalise
 from toolkit.archive.reader import FILE_LIST, MANIFEST, ArchiveReader, detect, open_archive
@@ -46,7 +47,7 @@ class Foreign:
     branch: str = ""
     source: SourceNote = foreignmeta.UNKNOWN
     files: tuple[FileNote, ...] = ()
-    passphrase: str | None = field(default=None, repr=False)
+    key: Key | None = field(default=None, repr=False)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ class ForeignItem:
     note: FileNote | None = None
 
 
-def recognise(path: Path, *, passphrase: str | None = None, limits: Limits | None = None) -> Foreign:
+def recognise(path: Path, *, key: Key | None = None, limits: Limits | None = None) -> Foreign:
     """Say what the file `path` is, after going over all of it; nothing is written.
 
     Raises `UnsafeArchiveError` (promise 7, bombs), `ArchiveDamagedError`, `PassphraseError`,
@@ -88,8 +89,8 @@ def recognise(path: Path, *, passphrase: str | None = None, limits: Limits | Non
         return Foreign(ForeignKind.DUMP, path, "", 1, path.stat().st_size)
     if found is not None and found.startswith("tar.") and not _holds_tar(path, found):
         return _single(path, found, limits)
-    with open_archive(path, passphrase=passphrase) as reader:
-        return _archive(reader, path, passphrase, limits)
+    with open_archive(path, key=key) as reader:
+        return _archive(reader, path, key, limits)
 
 
 def _unpacked(path: Path, found: str) -> Iterator[bytes]:
@@ -123,7 +124,7 @@ def _single(path: Path, found: str, limits: Limits) -> Foreign:
     return Foreign(kind, path, found, 1, size)
 
 
-def _archive(reader: ArchiveReader, path: Path, passphrase: str | None, limits: Limits) -> Foreign:
+def _archive(reader: ArchiveReader, path: Path, key: Key | None, limits: Limits) -> Foreign:
     names: set[bytes] = set()
     tops: set[bytes] = set()
     tables: dict[bytes, bytes] = {}
@@ -141,10 +142,10 @@ def _archive(reader: ArchiveReader, path: Path, passphrase: str | None, limits: 
             count += 1
             size += member.size
     if {FILE_LIST, MANIFEST, b"RESTORE.txt"} <= names:
-        return Foreign(ForeignKind.LIFEBOAT, path, reader.format, count, size, passphrase=passphrase)
+        return Foreign(ForeignKind.LIFEBOAT, path, reader.format, count, size, key=key)
     if b"database.sqlite" in names and b"backup-metadata.json" in names:
         source = foreignmeta.application_note(tables.get(b"backup-metadata.json", b""))
-        return Foreign(ForeignKind.APPLICATION, path, reader.format, count, size, source=source, passphrase=passphrase)
+        return Foreign(ForeignKind.APPLICATION, path, reader.format, count, size, source=source, key=key)
     listed = foreignmeta.listed_files(tables[b"metadata.json"]) if b"metadata.json" in tables else None
     if listed is not None:
         source, notes = listed
@@ -158,17 +159,15 @@ def _archive(reader: ArchiveReader, path: Path, passphrase: str | None, limits: 
             repository=source.repository,
             source=source,
             files=tuple(note.without_code() for note in notes),
-            passphrase=passphrase,
+            key=key,
         )
     download = None
     if len(tops) == 1 and folders:
         download = foreignmeta.download_of(os.fsdecode(next(iter(tops))), reader.comment())
     if download is not None:
         repository, branch = download
-        return Foreign(
-            ForeignKind.REPOSITORY, path, reader.format, count, size, repository, branch, passphrase=passphrase
-        )
-    return Foreign(ForeignKind.ARCHIVE, path, reader.format, count, size, passphrase=passphrase)
+        return Foreign(ForeignKind.REPOSITORY, path, reader.format, count, size, repository, branch, key=key)
+    return Foreign(ForeignKind.ARCHIVE, path, reader.format, count, size, key=key)
 
 
 def _count_listed(reader: ArchiveReader, limits: Limits, notes: list[FileNote]) -> tuple[int, int]:
@@ -201,7 +200,7 @@ def items(foreign: Foreign, *, limits: Limits | None = None) -> Iterator[Foreign
     if foreign.kind in (ForeignKind.DATABASE, ForeignKind.DUMP):
         yield _bare(foreign)
         return
-    with open_archive(foreign.path, passphrase=foreign.passphrase) as reader:
+    with open_archive(foreign.path, key=foreign.key) as reader:
         yield from _members(foreign, reader, limits or Limits())
 
 

@@ -10,6 +10,7 @@ import difflib
 import enum
 from dataclasses import dataclass, field
 
+from toolkit.archive.key import Key
 from toolkit.errors import UsageError
 
 SMALLEST_VOLUME = 64 * 1024
@@ -47,6 +48,9 @@ class Format:
     default: int
 
 
+AGE = "tar.zst.age"
+"""The format of archives that are encrypted to recipients."""
+
 FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
@@ -55,6 +59,7 @@ FORMATS: dict[str, Format] = {
         Format("tar.bz2", ".tar.bz2", Container.TAR, Compression.BZIP2, 1, 9, 9),
         Format("tar.xz", ".tar.xz", Container.TAR, Compression.XZ, 0, 9, 6),
         Format("zip", ".zip", Container.ZIP, Compression.NONE, 0, 9, 6),
+        Format(AGE, f".{AGE}", Container.TAR, Compression.ZSTD, 1, 19, 3),
         Format("7z", ".7z", Container.SEVENZIP, Compression.NONE, 0, 9, 1),
     )
 }
@@ -81,13 +86,17 @@ class ArchiveSpec:
     """What an archive shall be; wrong combinations raise `UsageError` at once.
 
     `level` None means the format's default. `split` is the size of a volume in bytes. A passphrase
-    makes an AES-256 `.7z` with encrypted header that holds a tar.zst as its one member.
+    makes an AES-256 `.7z` with encrypted header that holds a tar.zst as its one member. `recipients` of age make a
+    `.tar.zst.age`; `once` is an age identity that is known to this run only: the archive is encrypted to it too, so
+    that it can be read back by the machine that wrote it, and by that machine never again.
     """
 
     format: str = DEFAULT_FORMAT
     level: int | None = None
     split: int | None = None
     passphrase: str | None = field(default=None, repr=False)
+    recipients: tuple[str, ...] = ()
+    once: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         row = format_named(self.format)
@@ -97,6 +106,8 @@ class ArchiveSpec:
             if not self.passphrase:
                 raise UsageError("the passphrase is empty")
             row = FORMATS["tar.zst"]
+        if (self.format == AGE) != bool(self.recipients):
+            raise UsageError(f"{AGE} archives are for recipients, and only they", subject=self.format)
         if self.level is not None and not row.lowest <= self.level <= row.highest:
             raise UsageError(
                 f"level {self.level} is outside {row.lowest} to {row.highest}",
@@ -119,7 +130,14 @@ class ArchiveSpec:
     @property
     def encrypted(self) -> bool:
         """Whether the archive is encrypted."""
-        return self.passphrase is not None
+        return self.passphrase is not None or bool(self.recipients)
+
+    @property
+    def key(self) -> Key | None:
+        """What opens the archive in the run that writes it."""
+        if self.passphrase is not None:
+            return Key(passphrase=self.passphrase)
+        return Key(identities=(self.once,)) if self.once else None
 
     @property
     def effective_level(self) -> int:

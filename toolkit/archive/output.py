@@ -7,33 +7,30 @@ from pathlib import Path
 
 from toolkit.archive.formats import ArchiveSpec, Compression, Container
 from toolkit.archive.sink import MemberSink, TarSink
+from toolkit.archive.turned import Pushed
 from toolkit.archive.volumes import VolumeWriter
 
 
 class Output:
     """The sink of one archive and the volumes that it ends up in."""
 
-    def __init__(self, sink: MemberSink, volumes: VolumeWriter, encryption: object | None = None) -> None:
+    def __init__(self, sink: MemberSink, volumes: VolumeWriter, encryption: Pushed | None = None) -> None:
         self.sink = sink
         self.volumes = volumes
         self._encryption = encryption
 
     def finish(self) -> None:
         """Complete the archive and make it durable under its partial names."""
-        from toolkit.archive.sevenzip import EncryptedStream
-
         self.sink.finish()
-        if isinstance(self._encryption, EncryptedStream):
+        if self._encryption is not None:
             self._encryption.finish()
         self.volumes.finish()
 
     def discard(self) -> None:
         """End all threads and remove every file."""
-        from toolkit.archive.sevenzip import EncryptedStream
-
         with contextlib.suppress(OSError):
             self.sink.cancel()
-        if isinstance(self._encryption, EncryptedStream):
+        if self._encryption is not None:
             self._encryption.cancel()
         self.volumes.discard()
 
@@ -50,6 +47,12 @@ def open_sink(folder: Path, name: str, ident: str, spec: ArchiveSpec, *, inner: 
 
 def _open(volumes: VolumeWriter, spec: ArchiveSpec, inner: str) -> Output:
     row, level = spec.row, spec.effective_level
+    if spec.recipients:
+        from toolkit.archive.age import AgeStream, recipient_of
+
+        readers = (*spec.recipients, *((recipient_of(spec.once),) if spec.once else ()))
+        age = AgeStream(volumes.write, readers)
+        return Output(TarSink(age.write, row.compression, level), volumes, age)
     if row.container is Container.TAR:
         return Output(TarSink(volumes.write, row.compression, level), volumes)
     if row.container is Container.ZIP:

@@ -17,7 +17,8 @@ from toolkit import durable
 from toolkit.archive import manifest as manifests
 from toolkit.archive.decompress import decompressed
 from toolkit.archive.filelists import parse_entries
-from toolkit.archive.formats import FORMATS, Compression, Container, format_named
+from toolkit.archive.formats import AGE, FORMATS, Compression, Container, format_named
+from toolkit.archive.key import Key
 from toolkit.archive.manifest import Manifest
 from toolkit.archive.member import Member
 from toolkit.archive.names import UNLIMITED, Limits, NameGuard
@@ -35,7 +36,8 @@ FILE_LIST = b"files.jsonl"
 MANIFEST = b"manifest.json"
 LARGEST_MANIFEST = 256 * 1024 * 1024
 
-_COMPRESSED = (
+_BEGINNINGS = (
+    (b"age-encryption.org/", AGE),
     (b"\x28\xb5\x2f\xfd", "tar.zst"),
     (b"\x1f\x8b", "tar.gz"),
     (b"BZh", "tar.bz2"),
@@ -45,7 +47,7 @@ _COMPRESSED = (
 
 def detect(head: bytes) -> str | None:
     """Return the format whose archives begin with `head` (512 bytes), "tar" included, or None."""
-    for magic, name in _COMPRESSED:
+    for magic, name in _BEGINNINGS:
         if head.startswith(magic):
             return name
     if head[1:4] == b"\x2a\x4d\x18" and b"\x50" <= head[:1] <= b"\x5f":
@@ -74,27 +76,28 @@ def open_archive(
     paths: Path | Sequence[Path],
     *,
     format: str | None = None,  # noqa: A002 - the word that users know
-    passphrase: str | None = None,
+    key: Key | None = None,
 ) -> ArchiveReader:
     """Open the archive in `paths` (its volumes in order; one path finds its volumes itself).
 
-    Raises `NotFoundError`, `FormatError` for what is no archive, `PassphraseError`, `ArchiveDamagedError`.
+    Raises `NotFoundError`, `FormatError` for what is no archive. Its reader's methods raise `PassphraseError`,
+    `IdentityError` where `key` does not open it, and `ArchiveDamagedError`.
     """
     if isinstance(paths, Path):
         paths = volumes_of(paths)
     elif len(paths) == 1:
         paths = volumes_of(paths[0])
-    return ArchiveReader(tuple(paths), format, passphrase)
+    return ArchiveReader(tuple(paths), format, key)
 
 
 class ArchiveReader:
     """An open archive; close it, or use it as a context manager. One iteration at a time."""
 
-    def __init__(self, paths: tuple[Path, ...], format_name: str | None, passphrase: str | None) -> None:
+    def __init__(self, paths: tuple[Path, ...], format_name: str | None, key: Key | None) -> None:
         self._raw = VolumeReader(paths)
         self.paths = paths
         self.size = self._raw.size
-        self._passphrase = passphrase
+        self._key = key
         self.on_packed: Callable[[bytes], None] | None = None
         try:
             self.format = format_name or self._detected()
@@ -102,6 +105,10 @@ class ArchiveReader:
         except BaseException:
             self._raw.close()
             raise
+
+    @property
+    def _passphrase(self) -> str | None:
+        return self._key.passphrase if self._key is not None else None
 
     def _buffered(self) -> IO[bytes]:
         self._raw.seek(0)
@@ -177,6 +184,10 @@ class ArchiveReader:
             yield from self._sevenzip_members(buffered)
 
     def _tar_members(self, chunks: Iterator[bytes], format_name: str) -> Iterator[Member]:
+        if format_name == AGE:
+            from toolkit.archive.age import decrypted
+
+            chunks = decrypted(chunks, self._key)
         compression = Compression.NONE if format_name == "tar" else FORMATS[format_name].compression
         source = decompressed(compression, chunks)
         stream = ByteStream(source)

@@ -9,6 +9,7 @@ _OPEN = {
     "tar.gz": 'tar -xzpf "$A"',
     "tar.bz2": 'tar -xjpf "$A"',
     "tar.xz": 'tar -xJpf "$A"',
+    "tar.zst.age": 'age -d -i KEY "$A" | zstd -dc | tar -xpf -',
     "zip": 'unzip "$A"',
     "7z": '7z x "$A"',
 }
@@ -71,7 +72,9 @@ def text(spec: ArchiveSpec, stem: str, name: str) -> bytes:
     if spec.split is not None:
         commands.append('test -e "$A" || cat "$A".[0-9]* > "$A"    # joins the volumes .001, .002, ...')
     commands.append(_OPEN[spec.format])
-    if spec.encrypted:
+    if spec.recipients:
+        commands[-1] += "    # KEY: the file of the private key"
+    elif spec.encrypted:
         commands[-1] += "    # asks for the passphrase"
         commands.append('zstd -dc "${A%.7z}.tar.zst" | tar -xpf -')
     notes = _TAR

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from toolkit import durable
 from toolkit.archive import manifest as manifests
+from toolkit.archive.key import Key
 from toolkit.archive.manifest import ArchiveFile, Manifest
 from toolkit.archive.member import HoleDigest, Member
 from toolkit.archive.names import UNLIMITED
@@ -19,7 +20,7 @@ from toolkit.archive.reader import FILE_LIST, LARGEST_MANIFEST, MANIFEST, Archiv
 from toolkit.archive.sevenzip import keeps_link
 from toolkit.archive.volumes import READ
 from toolkit.beside import LARGE
-from toolkit.errors import CancelledError, LifeboatError, PassphraseError
+from toolkit.errors import CancelledError, IdentityError, LifeboatError, PassphraseError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.filelist import FileEntry, FileType
 from toolkit.hashing import Digest
@@ -48,7 +49,7 @@ def verify(
     paths: Path | Sequence[Path],
     file_list: Iterable[FileEntry] | None,
     *,
-    passphrase: str | None = None,
+    key: Key | None = None,
     on_progress: Progress = no_progress,
     should_stop: ShouldStop = never_stop,
 ) -> VerifyReport:
@@ -56,26 +57,39 @@ def verify(
 
     Without `archive` only the contents are compared, without `file_list` with the list inside (which costs
     a second pass). Damage is in the report, never raised; `CancelledError`, `NotFoundError` and, for an
-    archive whose bytes are the right ones, `PassphraseError` are. `on_progress` is told packed bytes.
+    archive whose bytes are the right ones, `PassphraseError` and `IdentityError` are. `on_progress` is told packed
+    bytes.
     """
     begun = time.monotonic()
     run = _Verification(on_progress, should_stop)
     try:
-        with open_archive(paths, passphrase=passphrase) as reader:
+        with open_archive(paths, key=key) as reader:
             run.volumes(archive, reader)
-            run.contents(reader, file_list, paths, passphrase)
+            run.contents(reader, file_list, paths, key)
         run.whole(archive)
     except CancelledError:
         raise
-    except PassphraseError:
+    except PassphraseError as error:  # what does not open can still be compared with its digests
+        run.rest()
         run.whole(archive)
         if not run.errors:
-            raise
+            raise _with_proof(error, archive) from error
     except LifeboatError as error:
         if error.code in ("not-found", "source-missing"):
             raise
         run.fail(str(error))
     return VerifyReport(not run.errors, tuple(run.errors), run.files, run.bytes, time.monotonic() - begun, run.inside)
+
+
+def _with_proof(error: PassphraseError, archive: ArchiveFile | None) -> PassphraseError:
+    """Return `error`; where a machine is not meant to open the archive, with what was proven nevertheless."""
+    if not isinstance(error, IdentityError) or archive is None:
+        return error
+    return IdentityError(
+        f"its bytes are those that were written (digest compared), but what they hold cannot be read: {error.message}",
+        subject=error.subject,
+        hint=error.hint,
+    )
 
 
 class _Verification:
@@ -86,6 +100,7 @@ class _Verification:
         self._pieces: list[tuple[int, Digest]] = []
         self._packed = 0
         self._total = 0
+        self._paths: tuple[Path, ...] = ()
         self.errors: list[str] = []
         self.inside: Manifest | None = None
         self.files = 0
@@ -98,7 +113,7 @@ class _Verification:
 
     def volumes(self, archive: ArchiveFile | None, reader: ArchiveReader) -> None:
         """Compare names and sizes, and arrange for the packed bytes to be hashed as they are read."""
-        self._total = reader.size
+        self._total, self._paths = reader.size, reader.paths
         if archive is not None:
             if archive.volumes and len(archive.volumes) != len(reader.paths):
                 self.fail(f"{len(reader.paths)} volumes are there, {len(archive.volumes)} should be")
@@ -109,6 +124,14 @@ class _Verification:
             reader.on_packed = self._see
         elif archive is not None:
             self._hash_files(reader.paths)
+
+    def rest(self) -> None:
+        """Have the packed bytes hashed, if reading the contents did not come to all of them."""
+        if self._packed != self._total:
+            self._sha = Digest()
+            self._pieces = [(size, Digest()) for size, _ in self._pieces]
+            self._packed = 0
+            self._hash_files(self._paths)
 
     def _hash_files(self, paths: Iterable[Path]) -> None:
         for path in paths:
@@ -147,12 +170,12 @@ class _Verification:
         reader: ArchiveReader,
         file_list: Iterable[FileEntry] | None,
         paths: Path | Sequence[Path],
-        passphrase: str | None,
+        key: Key | None,
     ) -> None:
         """Compare the members with the file list, in lock-step: both are in the order of writing."""
         with contextlib.ExitStack() as stack:
             if file_list is None:
-                second = stack.enter_context(open_archive(paths, passphrase=passphrase))
+                second = stack.enter_context(open_archive(paths, key=key))
                 file_list = second.file_list()
             entries = iter(file_list)
             close = getattr(entries, "close", None)

@@ -37,7 +37,7 @@ MEANINGS = {
     ExitCode.REFUSED: "refused for safety: not confirmed, clashes undecided, plan out of date, target in use",
     ExitCode.NOTHING: "nothing there: no such backup, profile or database",
     ExitCode.LOCKED: "another run holds the lock",
-    ExitCode.PASSPHRASE: "the passphrase is wrong or missing",
+    ExitCode.PASSPHRASE: "the passphrase, or the age identity, is wrong or missing",
     ExitCode.DESTINATION: "a destination is unreachable or asks to sign in",
     ExitCode.SPACE: "too little space",
     ExitCode.INTERRUPTED: "interrupted",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
@@ -19,13 +19,35 @@ from toolkit.jobs.signals import handled_signals
 from toolkit.operations.report import Notice, Report
 from toolkit.operations.session import Session, open_session
 
+if TYPE_CHECKING:
+    from toolkit.profile.secret import Secret
+
 AnyReport = TypeVar("AnyReport", bound=Report)
 Text = Callable[[AnyReport], Sequence[str]]
 
 
 def session_of(given: Settings) -> Session:
     """Open the session that the global options ask for."""
-    return open_session(config=given.config, vault=given.vault, lock_wait=given.lock_wait)
+    session = open_session(config=given.config, vault=given.vault, lock_wait=given.lock_wait)
+    session.identity = _identity(given)
+    return session
+
+
+def _identity(given: Settings) -> Secret | None:
+    """Return the age identity that `--identity` or `--identity-command` give."""
+    from toolkit.errors import UsageError
+    from toolkit.profile.secret import Secret
+
+    if given.identity is not None and given.identity_command:
+        raise UsageError("--identity and --identity-command are two ways to give one key", hint="use one of them")
+    if given.identity_command:
+        import shlex
+
+        try:
+            return Secret(command=tuple(shlex.split(given.identity_command)))
+        except ValueError as error:
+            raise UsageError(f"the command cannot be read ({error})", subject=given.identity_command) from error
+    return Secret(file=given.identity.absolute()) if given.identity is not None else None
 
 
 def exit_of(error: BaseException) -> int:

@@ -28,6 +28,8 @@ class Settings:
         self.color: bool | None = None
         self.lock_wait: float = 0.0
         self.detach = False
+        self.identity: Path | None = None
+        self.identity_command = ""
 
 
 def settings() -> Settings:
@@ -100,6 +102,26 @@ def global_options() -> list[click.Option]:
             ["--detach"], is_flag=True, expose_value=False, callback=_store("detach"), help="Run on after I log out."
         ),
     ]
+
+
+def identity_options(command: Any) -> Any:
+    """Add `--identity` and `--identity-command`, for what opens archives that are encrypted to age recipients."""
+    by_file = click.option(
+        "--identity",
+        type=PATH,
+        metavar="FILE",
+        expose_value=False,
+        callback=_store("identity"),
+        help="The private key (age, or ssh-ed25519) that opens the backup; mode 0600.",
+    )
+    by_command = click.option(
+        "--identity-command",
+        metavar="COMMAND",
+        expose_value=False,
+        callback=_store("identity_command"),
+        help="A command that prints this key, such as 'age -d key.age'.",
+    )
+    return by_file(by_command(command))
 
 
 class Command(click.Command):

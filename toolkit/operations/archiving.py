@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.archive.filelists import read_file_list
-from toolkit.archive.formats import ArchiveSpec
+from toolkit.archive.formats import AGE, ArchiveSpec
+from toolkit.archive.key import Key
 from toolkit.archive.manifest import Manifest
-from toolkit.errors import ArchiveDamagedError, ConfigError, PassphraseError, SourceMissingError, UsageError
+from toolkit.errors import ArchiveDamagedError, PassphraseError, SourceMissingError, UsageError
 from toolkit.filelist import FileEntry
+from toolkit.operations import keys, proofs
 from toolkit.operations.session import Session
 from toolkit.profile.model import Profile
 from toolkit.vault import layout, sidecar
@@ -21,14 +23,26 @@ if TYPE_CHECKING:
     from toolkit.archive.reader import ArchiveReader
 
 
-def archive_spec(profile: Profile, *, form: str | None, level: int | None, split: int | None) -> ArchiveSpec:
+def archive_spec(
+    session: Session, profile: Profile, *, form: str | None, level: int | None, split: int | None
+) -> ArchiveSpec:
     """Return how the archive is written: what was asked for, else what the profile says.
 
-    A profile with a passphrase always makes an encrypted 7z. Raises `UsageError` for what contradicts
-    that or itself, and what reading the passphrase raises.
+    A profile with a passphrase always makes an encrypted 7z, one with recipients a tar.zst.age. Raises `UsageError`
+    for what contradicts that or itself, what reading the passphrase raises, and `UnprovenKeyError` while nobody has
+    shown that a private key exists.
     """
     wanted = profile.archive
-    _refuse_recipients(profile)
+    if wanted.encrypt is not None and wanted.encrypt.recipients:
+        if form not in (None, "tar.zst"):
+            raise UsageError(
+                "this profile's archives are encrypted to recipients, which only tar.zst can be",
+                subject=form,
+                hint="leave --format out",
+            )
+        proofs.require(session, profile)
+        own_level = wanted.level if level is None else level
+        return _for_recipients(wanted.encrypt.recipients, own_level, split or wanted.split)
     if wanted.encrypt is not None and wanted.encrypt.passphrase is not None:
         if form not in (None, "7z"):
             raise UsageError(
@@ -38,49 +52,32 @@ def archive_spec(profile: Profile, *, form: str | None, level: int | None, split
             )
         return ArchiveSpec("7z", level or wanted.level, split or wanted.split, wanted.encrypt.passphrase.resolve())
     chosen = form or wanted.format.value
-    own_level = wanted.level if chosen == wanted.format.value else None
-    return ArchiveSpec(chosen, own_level if level is None else level, split or wanted.split)
+    usual = wanted.level if chosen == wanted.format.value else None
+    return ArchiveSpec(chosen, usual if level is None else level, split or wanted.split)
 
 
-def _refuse_recipients(profile: Profile) -> None:
-    """Raise `ConfigError` where archives should be encrypted in a way that is not built yet: never in the clear."""
-    if profile.archive.encrypt is not None and profile.archive.encrypt.recipients:
-        raise ConfigError(
-            "encryption to age recipients is not built yet, and this profile must not be written in the clear",
-            subject=profile.name,
-            hint="use archive.encrypt.passphrase_file until then",
-        )
+def _for_recipients(recipients: tuple[str, ...], level: int | None, split: int | None = None) -> ArchiveSpec:
+    from toolkit.archive import age
+
+    age.require_recipients(recipients)
+    return ArchiveSpec(AGE, level, split, recipients=recipients, once=age.generate()[0])
 
 
-def safety_spec(profile: Profile) -> ArchiveSpec:
-    """Return how safety backups are written: fast, and encrypted where the profile's archives are."""
-    _refuse_recipients(profile)
+def safety_spec(session: Session, profile: Profile) -> ArchiveSpec:
+    """Return how safety backups are written: fast, and encrypted where the profile's archives are.
+
+    Where only recipients can read these, the safety backups open with this machine's own undo key too
+    (docs/decisions/0017): what was replaced here can be put back here.
+    """
     wanted = profile.archive.encrypt
-    if wanted is not None and wanted.passphrase is not None:
+    if wanted is None:
+        return ArchiveSpec("tar.zst", 1)
+    if wanted.passphrase is not None:
         return ArchiveSpec("7z", 1, None, wanted.passphrase.resolve())
-    return ArchiveSpec("tar.zst", 1)
+    from toolkit.archive import age
 
-
-def passphrase_for(session: Session, manifest: Manifest) -> str | None:
-    """Return the passphrase of an encrypted backup from its profile; raises `PassphraseError` when none is known."""
-    if not manifest.encrypted:
-        return None
-    passphrase = known_passphrase(session, manifest.profile)
-    if passphrase is None:
-        raise PassphraseError(
-            "the archive is encrypted, and the configuration has no passphrase for its profile",
-            subject=manifest.profile,
-            hint="set archive.encrypt.passphrase_file of the profile",
-        )
-    return passphrase
-
-
-def known_passphrase(session: Session, name: str) -> str | None:
-    """Return the passphrase of the profile `name` where the configuration has one."""
-    profile = session.known_profile(name)
-    if profile is None or profile.archive.encrypt is None or profile.archive.encrypt.passphrase is None:
-        return None
-    return profile.archive.encrypt.passphrase.resolve()
+    own = age.recipient_of(keys.undo_identity(session))
+    return _for_recipients((*wanted.recipients, own), 1)
 
 
 @contextlib.contextmanager
@@ -97,10 +94,10 @@ def named(archive: Path) -> Iterator[None]:
 class StoredBackup:
     """A backup whose archive lies in a folder: its manifest, its volumes, its file list."""
 
-    def __init__(self, manifest: Manifest, folder: Path, *, passphrase: str | None = None) -> None:
+    def __init__(self, manifest: Manifest, folder: Path, *, key: Key | None = None) -> None:
         self.manifest = manifest
         self.folder = folder
-        self.passphrase = passphrase
+        self.key = key
 
     @property
     def volumes(self) -> list[Path]:
@@ -118,14 +115,14 @@ class StoredBackup:
         return self.folder / f"{layout.stem_of(self.manifest)}{layout.FILE_LIST}"
 
     def reader(self) -> ArchiveReader:
-        """Open the archive; raises `SourceMissingError`, `ArchiveDamagedError`, `PassphraseError`."""
+        """Open the archive; raises `SourceMissingError`, `ArchiveDamagedError`, `PassphraseError`, `IdentityError`."""
         from toolkit.archive.reader import open_archive
 
         missing = next((path for path in self.volumes if not path.exists()), None)
         if missing is not None:
             raise SourceMissingError("the archive, or a volume of it, is missing", subject=missing)
         with named(self.volumes[-1]):
-            return open_archive(self.volumes, format=self.manifest.format, passphrase=self.passphrase)
+            return open_archive(self.volumes, format=self.manifest.format, key=self.key)
 
     def entries(self, *, checked: bool = False) -> Iterator[FileEntry]:
         """Yield the file list: the one beside the archive, or the one inside when that is absent.
@@ -139,23 +136,23 @@ class StoredBackup:
             yield from reader.file_list()
 
 
-def stored(session: Session, vault: Vault, manifest: Manifest) -> StoredBackup:
-    """Return the backup as it lies in the vault (or its trash)."""
+def stored(session: Session, vault: Vault, manifest: Manifest, *, key: Key | None = None) -> StoredBackup:
+    """Return the backup as it lies in the vault (or its trash); `key` opens it, without one what is configured."""
     folder = sidecar.locate(vault, manifest.id).parent
-    passphrase = passphrase_for(session, manifest)
-    return StoredBackup(_opened(manifest, passphrase), folder, passphrase=passphrase)
+    key = key or keys.key_for(session, manifest)
+    return StoredBackup(_opened(manifest, key), folder, key=key)
 
 
-def _opened(manifest: Manifest, passphrase: str | None) -> Manifest:
+def _opened(manifest: Manifest, key: Key | None) -> Manifest:
     """Return the whole of a manifest that came sealed, from a destination say; raises `PassphraseError`."""
     if not manifest.sealed:
         return manifest
     from toolkit.archive.seal import unseal
 
-    return unseal(manifest, passphrase, stem=str(layout.stem_of(manifest)))
+    return unseal(manifest, key, stem=str(layout.stem_of(manifest)))
 
 
-def stored_file(session: Session, path: Path, *, passphrase: str | None = None) -> StoredBackup:
+def stored_file(session: Session, path: Path) -> StoredBackup:
     """Return the backup whose archive is the file `path`, wherever it lies.
 
     The manifest beside it is believed when there is one that describes it; else the one inside. Raises
@@ -166,19 +163,18 @@ def stored_file(session: Session, path: Path, *, passphrase: str | None = None) 
 
     if not path.exists():
         raise SourceMissingError("there is no such archive", subject=path)
-    name = path.name
-    parsed = layout.parse_name(name)
+    parsed = layout.parse_name(path.name)
     if parsed is not None:
         beside = path.with_name(f"{parsed[0]}{layout.MANIFEST}")
         if beside.exists():
             manifest = sidecar.read(beside)
-            passphrase = passphrase or passphrase_for(session, manifest)
-            return StoredBackup(_opened(manifest, passphrase), path.parent, passphrase=passphrase)
-        passphrase = passphrase or known_passphrase(session, parsed[0].profile)
+            key = keys.key_for(session, manifest)
+            return StoredBackup(_opened(manifest, key), path.parent, key=key)
+    key = keys.known_key(session, parsed[0].profile if parsed is not None else "")
     volumes = volumes_of(path)
-    with open_archive(volumes, passphrase=passphrase) as reader:
+    with open_archive(volumes, key=key) as reader:
         manifest = reader.manifest()
-    return StoredBackup(with_archive(manifest, volumes), path.parent, passphrase=passphrase)
+    return StoredBackup(with_archive(manifest, volumes), path.parent, key=key)
 
 
 def with_archive(manifest: Manifest, volumes: Sequence[Path]) -> Manifest:

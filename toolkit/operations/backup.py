@@ -145,7 +145,7 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
     if inside:
         raise UsageError("the source lies in the vault", subject=inside[0], hint="back up something else")
     destinations = _destinations(session, profile, request)
-    spec = archive_spec(profile, form=request.format, level=request.level, split=request.split)
+    spec = archive_spec(session, profile, form=request.format, level=request.level, split=request.split)
     with session.hold(profile.name, "backup", job):
         found = _look(session, profile, request, job)
         _require_something(profile, found)
@@ -163,7 +163,7 @@ def _one(session: Session, profile: Profile, request: BackupRequest, job: Job, r
         try:
             made = writing.make(session, profile, materials, job, clearing=clearing)
             report.changed = True
-            verdict = read_back(session, made.manifest, job)
+            verdict = read_back(session, made.manifest, job, key=made.key)
         finally:
             clearing.settle()
         row = _row(session, verdict.manifest, made, time.monotonic() - started, verdict.seconds)

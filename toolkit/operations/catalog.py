@@ -14,7 +14,8 @@ from toolkit.archive.filelists import ListWriter
 from toolkit.archive.manifest import Copy, Manifest, Status
 from toolkit.errors import ArchiveDamagedError, LifeboatError
 from toolkit.jobs.context import Job
-from toolkit.operations.archiving import StoredBackup, known_passphrase
+from toolkit.operations import keys
+from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.delete import holding
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
@@ -120,7 +121,7 @@ def _take_over(
         report.remote.append(one.id)
         return
     try:
-        manifest = offsite.read_manifest(destination, one, lambda name: known_passphrase(session, name))
+        manifest = offsite.read_manifest(destination, one, lambda name: keys.known_key(session, name))
     except LifeboatError as error:
         report.warn(error.code, f"a manifest at {destination.name} cannot be used: {error.message}", subject=one.id)
         return
@@ -158,12 +159,9 @@ def _is_unreadable(vault: Vault, orphan: rebuild.Orphan) -> bool:
 def _manifest_inside(session: Session, volumes: Sequence[Path]) -> Manifest:
     from toolkit.archive.reader import open_archive
 
-    passphrase = None
     parsed = layout.parse_name(volumes[0].name)
-    profile = session.known_profile(parsed[0].profile) if parsed is not None else None
-    if profile is not None and profile.archive.encrypt is not None and profile.archive.encrypt.passphrase is not None:
-        passphrase = profile.archive.encrypt.passphrase.resolve()
-    with open_archive(volumes, passphrase=passphrase) as reader:
+    key = keys.known_key(session, parsed[0].profile if parsed is not None else "")
+    with open_archive(volumes, key=key) as reader:
         return reader.manifest()
 
 

@@ -16,6 +16,7 @@ from toolkit.archive import manifest as format_
 from toolkit.archive.manifest import Manifest, Volume
 from toolkit.errors import ArchiveDamagedError, RefusedError, StorageError, UsageError
 from toolkit.jobs.context import Job, ProgressReporter
+from toolkit.operations import keys
 from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
@@ -54,7 +55,7 @@ def run(session: Session, backup: StoredBackup, folder: Path, job: Job) -> CopyR
     `ArchiveDamagedError` when the archive is not what its manifest says: then nothing new is in the folder.
     """
     folder = _checked_folder(session, folder)
-    parts = _parts(backup)
+    parts = _parts(session, backup)
     report = CopyReport(id=backup.manifest.id, folder=str(folder), size=sum(part.size for part in parts))
     report.archive = str(folder / parts[0].name)
     job.step("copy", f"Copying {backup.manifest.id} to {folder}")
@@ -85,7 +86,7 @@ def _checked_folder(session: Session, folder: Path) -> Path:
     return Path(os.path.abspath(folder))
 
 
-def _parts(backup: StoredBackup) -> list[_Part]:
+def _parts(session: Session, backup: StoredBackup) -> list[_Part]:
     """Return the files of the backup: volumes, file list, manifest."""
     volumes = backup.volumes
     archive = backup.manifest.archives[0]
@@ -103,18 +104,19 @@ def _parts(backup: StoredBackup) -> list[_Part]:
         parts.append(_Part(path.name, size, path, digest=volume.sha256))
     if backup.file_list.exists():
         parts.append(_Part(backup.file_list.name, backup.file_list.stat().st_size, backup.file_list))
-    data = format_.encode(_leaving(backup))
+    data = format_.encode(_leaving(session, backup))
     parts.append(_Part(f"{layout.stem_of(backup.manifest)}{layout.MANIFEST}", len(data), None, data))
     return parts
 
 
-def _leaving(backup: StoredBackup) -> Manifest:
+def _leaving(session: Session, backup: StoredBackup) -> Manifest:
     """Return the manifest as it may leave this machine: sealed beside an encrypted archive."""
-    if not backup.manifest.encrypted or backup.passphrase is None:
+    lock = keys.lock_for(session, backup.manifest)
+    if lock is None:
         return backup.manifest
     from toolkit.archive.seal import seal
 
-    return seal(backup.manifest, backup.passphrase, stem=str(layout.stem_of(backup.manifest)))
+    return seal(backup.manifest, lock, stem=str(layout.stem_of(backup.manifest)))
 
 
 def _is_there(folder: Path, part: _Part, report: CopyReport) -> bool:

@@ -9,7 +9,8 @@ import msgspec
 from toolkit.archive.manifest import Manifest
 from toolkit.errors import LifeboatError
 from toolkit.filelist import FileEntry, FileType
-from toolkit.operations.archiving import StoredBackup, passphrase_for
+from toolkit.operations import keys
+from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
 from toolkit.operations.show import matches, moment
@@ -129,7 +130,7 @@ def run(session: Session, request: FindRequest) -> FindReport:
 
 def _search(backup: StoredBackup, session: Session, finder: _Finder) -> None:
     if backup.manifest.encrypted:
-        backup.passphrase = passphrase_for(session, backup.manifest)
+        backup.key = keys.key_for(session, backup.manifest)
     for entry in backup.entries():
         if finder.wants(entry):
             finder.take(backup.manifest, entry)

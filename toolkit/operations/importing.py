@@ -41,7 +41,7 @@ ROOT = "/imported"
 
 SIDECAR = "import.json"
 _ENDINGS = (
-    ".tar.zst", ".tar.gz", ".tar.bz2", ".tar.xz", ".sql.gz", ".db.gz", ".zip", ".tar", ".tgz", ".tbz2",
+    ".tar.zst.age", ".tar.zst", ".tar.gz", ".tar.bz2", ".tar.xz", ".sql.gz", ".db.gz", ".zip", ".tar", ".tgz", ".tbz2",
     ".txz", ".7z", ".db", ".sqlite", ".sqlite3", ".sql", ".gz",
 )  # fmt: skip
 
@@ -143,7 +143,7 @@ def run(session: Session, request: ImportRequest, job: Job) -> ImportReport:
             unpacked = _unpack(found, scratch, root, job)
             made = _make(session, profile, request, found, unpacked, job)
         report.changed = True
-        verdict = read_back(session, made.manifest, job).manifest
+        verdict = read_back(session, made.manifest, job, key=made.key).manifest
         verdict = _rate(session, found, verdict.id) or verdict
     report.backups.append(
         ImportRow(
@@ -315,7 +315,7 @@ def _make(
     )
     materials = writing.Materials(
         survey=survey,
-        spec=archive_spec(profile, form=None, level=None, split=None),
+        spec=archive_spec(session, profile, form=None, level=None, split=None),
         kind=Kind.IMPORTED,
         scope=Scope.FULL,
         note=request.note or _note(found),

@@ -25,7 +25,7 @@ from toolkit.errors import (
     UsageError,
 )
 from toolkit.jobs.context import Job
-from toolkit.operations.archiving import known_passphrase
+from toolkit.operations import keys
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
 from toolkit.profile.adhoc import is_profile_word
@@ -187,7 +187,7 @@ def _fetch(session: Session, word: str, destination: Destination, chosen: Remote
         manifest, files = _without_manifest(session, destination, chosen, incoming, job)
         link = chosen.volumes[0]
     else:
-        manifest = offsite.read_manifest(destination, chosen, lambda name: known_passphrase(session, name))
+        manifest = offsite.read_manifest(destination, chosen, lambda name: keys.known_key(session, name))
         wanted = offsite.archive_objects(chosen, manifest)
         files = _download(destination, [*wanted, *chosen.file_lists[-1:]], incoming, job)
         _require_digests(manifest, files)

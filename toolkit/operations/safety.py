@@ -122,7 +122,7 @@ def _keep(
         profile,
         writing.Materials(
             survey=found,
-            spec=safety_spec(profile),
+            spec=safety_spec(session, profile),
             kind=Kind.SAFETY,
             scope=Scope.DATABASE if databases_only else Scope.FULL,
             note=note,
@@ -134,7 +134,7 @@ def _keep(
         job,
     )
     _write_undo_list(session, result.manifest, created, folders)
-    verdict = read_back(session, result.manifest, job)
+    verdict = read_back(session, result.manifest, job, key=result.key)
     if verdict.manifest.evidence.damage:
         raise StorageError(
             f"the safety backup does not read back: {verdict.manifest.evidence.damage[0]}",

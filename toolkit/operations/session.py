@@ -16,6 +16,7 @@ from toolkit.operations import scratch
 from toolkit.operations.report import Notice
 from toolkit.profile import load, locations
 from toolkit.profile.model import Config, Profile
+from toolkit.profile.secret import Secret
 from toolkit.vault import layout, recover
 from toolkit.vault.layout import Vault
 
@@ -31,6 +32,7 @@ class Session:
     Nothing is read or made before it is needed: the vault is opened at the first look and made by the
     first backup. `lock_wait` is how many seconds to wait for another run (0: not at all). `said` is what the words of
     the command line turned out to mean and should be told; it goes to the warnings of the report.
+    `identity` is an age identity that was given for this run.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Session:
         self.lock_wait = lock_wait
         self.now = now
         self.said: list[Notice] = []
+        self.identity: Secret | None = None
 
     @property
     def vault_path(self) -> Path:

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
+from toolkit.archive.formats import AGE
 from toolkit.archive.manifest import Manifest
 from toolkit.filelist import FileEntry
-from toolkit.operations import targets
-from toolkit.operations.archiving import StoredBackup, passphrase_for
+from toolkit.operations import keys, targets
+from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.report import Report, clean
 from toolkit.operations.session import Session
 from toolkit.vault import sidecar
@@ -103,8 +104,8 @@ def run(session: Session, request: ShowRequest) -> ShowReport:
     for path in report.missing:
         report.warn("archive-missing", "the archive, or a volume of it, is missing", subject=path)
     if request.files:
-        if backup.passphrase is None:
-            backup.passphrase = passphrase_for(session, manifest)
+        if backup.key is None:
+            backup.key = keys.key_for(session, manifest)
         _page(report, request, backup.entries())
     return report
 
@@ -171,6 +172,9 @@ def open_command(manifest: Manifest, volumes: list[Path]) -> str:
         return f"{first} && zstd -dc *.tar.zst | tar -xpf -" if manifest.encrypted else first
     if form == "zip":
         return f"unzip {files}" if len(volumes) == 1 else f"cat {files} > whole.zip && unzip whole.zip"
+    if form == AGE:
+        joined = f"cat {files} | age -d -i KEY" if len(volumes) > 1 else f"age -d -i KEY {files}"
+        return f"{joined} | zstd -dc | tar -xpf -"
     if form == "tar.zst":
         return f"zstd -dc {files} | tar -xpf -" if len(volumes) == 1 else f"cat {files} | zstd -dc | tar -xpf -"
     letter = _TAR_LETTERS.get(form, "")

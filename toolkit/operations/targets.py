@@ -81,8 +81,8 @@ def manifest(session: Session, word: str) -> Manifest:
     return selector.resolve(session.existing_vault, word, say=say, now=session.now())
 
 
-def backup(session: Session, word: str, *, passphrase: str | None = None) -> StoredBackup:
+def backup(session: Session, word: str) -> StoredBackup:
     """Return the backup that `word` means: one of the vault, or the archive at that path."""
     if is_archive_path(word):
-        return stored_file(session, Path(word), passphrase=passphrase)
+        return stored_file(session, Path(word))
     return stored(session, session.existing_vault, manifest(session, word))

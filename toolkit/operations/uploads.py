@@ -19,7 +19,7 @@ from toolkit.archive.manifest import Copy, Manifest, Status
 from toolkit.errors import BackupNotFoundError, CancelledError, LifeboatError, LockedError, SourceMissingError
 from toolkit.jobs.context import Job
 from toolkit.jobs.lock import Locks
-from toolkit.operations.archiving import passphrase_for
+from toolkit.operations import keys
 from toolkit.operations.remembered import profile_of
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
@@ -233,7 +233,7 @@ def _send(session: Session, manifest: Manifest, name: str, queue: Queue, job: Jo
             destination,
             queue.of(manifest.id),
             now=session.now(),
-            passphrase=passphrase_for(session, fresh),
+            lock=keys.lock_for(session, fresh),
             on_progress=job.progress(),
             should_stop=job.should_stop,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from toolkit import durable
+from toolkit.archive.key import Key
 from toolkit.archive.manifest import DatabaseRecord, Evidence, EvidenceLevel, Manifest, Status, is_unchanged
 from toolkit.archive.verify import VerifyReport, verify
 from toolkit.errors import CancelledError, LifeboatError, NotFoundError, SourceMissingError
@@ -86,7 +87,7 @@ def check_archive(backup: StoredBackup, job: Job) -> VerifyReport:
         backup.manifest.archives[0],
         backup.volumes,
         None if outside else backup.entries(checked=True),
-        passphrase=backup.passphrase,
+        key=backup.key,
         on_progress=progress,
         should_stop=job.should_stop,
     )
@@ -118,10 +119,10 @@ class ReadBack(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def read_back(session: Session, manifest: Manifest, job: Job) -> ReadBack:
-    """Read the archive of a new backup back, compare every digest, and keep the evidence."""
+def read_back(session: Session, manifest: Manifest, job: Job, *, key: Key | None = None) -> ReadBack:
+    """Read the archive of a new backup back, opened with `key`, compare every digest, and keep the evidence."""
     job.step("read-back", "Reading the archive back")
-    result = check_archive(stored(session, session.vault, manifest), job)
+    result = check_archive(stored(session, session.vault, manifest, key=key), job)
     evidence = Evidence(
         "written" if result.errors else "verified", session.now(), job.id, damage=tuple(result.errors[:20])
     )
@@ -161,7 +162,7 @@ def run(session: Session, request: VerifyRequest, job: Job) -> VerifyJobReport:
     return report
 
 
-_OUR_FAULT = ("passphrase", "config", "exposed-secret", "forbidden")
+_OUR_FAULT = ("passphrase", "identity", "config", "exposed-secret", "forbidden")
 """Codes of what keeps us from looking: no reason to call a backup damaged, least of all in its manifest."""
 
 

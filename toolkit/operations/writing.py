@@ -15,6 +15,7 @@ import msgspec
 
 from toolkit import __version__, durable
 from toolkit.archive.formats import ArchiveSpec, Compression
+from toolkit.archive.key import Key
 from toolkit.archive.manifest import Check, Copy, FileCounts, Manifest, Status, Tool, UndoRecord
 from toolkit.archive.writer import ArchiveWriter, Written
 from toolkit.beside import Beside
@@ -59,9 +60,13 @@ class Materials:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """The completed manifest, how many things should be in it and are not, and seconds of the parts."""
+    """The completed manifest, how many things should be in it and are not, and seconds of the parts.
+
+    `key` opens the archive in this run.
+    """
 
     manifest: Manifest
+    key: Key | None
     errors: int
     copy_seconds: float
     check_seconds: float
@@ -196,6 +201,7 @@ def _attempt(
     store.save(session.vault, final)
     return Made(
         manifest=final,
+        key=materials.spec.key,
         errors=contents.errors + len(found.problems),
         copy_seconds=contents.copy_seconds,
         check_seconds=contents.check_seconds,

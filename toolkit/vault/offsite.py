@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from toolkit.archive import manifest as format_
+from toolkit.archive.key import Key
 from toolkit.archive.manifest import Manifest
 from toolkit.archive.seal import unseal
 from toolkit.destinations.base import EVERYTHING, Destination, Query, RemoteObject, Role
@@ -149,12 +150,12 @@ def _latest(chosen: Sequence[RemoteBackup], back: int, word: str, host: str) -> 
     return regular[back]
 
 
-Passphrases = Callable[[str], str | None]
-"""Gives the passphrase of a profile's archives, where anybody knows it."""
+Keys = Callable[[str], Key | None]
+"""Gives what opens a profile's archives, where anything here does."""
 
 
-def read_manifest(destination: Destination, backup: RemoteBackup, passphrases: Passphrases | None = None) -> Manifest:
-    """Return the manifest of a backup, compared with its digest; a sealed one is opened where `passphrases` are given.
+def read_manifest(destination: Destination, backup: RemoteBackup, keys: Keys | None = None) -> Manifest:
+    """Return the manifest of a backup, compared with its digest; a sealed one is opened where `keys` are given.
 
     Raises `PassphraseError` when that fails, `ObjectNotFoundError` when it has none, `TransferDamagedError`,
     `ArchiveDamagedError` when it describes another backup than its name says, `FormatError`, and what
@@ -171,9 +172,9 @@ def read_manifest(destination: Destination, backup: RemoteBackup, passphrases: P
     manifest = format_.decode(data)
     if str(layout.stem_of(manifest)) != str(backup.stem):
         raise ArchiveDamagedError("the manifest describes another backup than its name says", subject=found.name)
-    if passphrases is None or not manifest.sealed:
+    if keys is None or not manifest.sealed:
         return manifest
-    return unseal(manifest, passphrases(manifest.profile), stem=str(backup.stem))
+    return unseal(manifest, keys(manifest.profile), stem=str(backup.stem))
 
 
 def archive_objects(backup: RemoteBackup, manifest: Manifest) -> list[RemoteObject]:

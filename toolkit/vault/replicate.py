@@ -16,6 +16,7 @@ import msgspec
 
 from toolkit import durable
 from toolkit.archive import manifest as format_
+from toolkit.archive.key import Lock
 from toolkit.archive.manifest import Copy, Manifest, Status, Volume
 from toolkit.archive.seal import seal
 from toolkit.destinations.base import Destination, FileBookmark, Properties, Query, RemoteObject, Role
@@ -32,6 +33,8 @@ from toolkit.vault.queue import BOOKMARK
 
 Note = Callable[[str], None]
 _BLOCK = 1 << 20
+SEALED_OF = "sealed"
+"""Beside a manifest on its way: the SHA-256 of the whole that it was made of."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -51,17 +54,17 @@ def volumes(manifest: Manifest) -> tuple[Volume, ...]:
     )
 
 
-def outgoing(manifest: Manifest, passphrase: str | None = None) -> Manifest:
+def outgoing(manifest: Manifest, lock: Lock | None = None) -> Manifest:
     """Return the manifest as it lies at destinations: complete, without what only this machine can say.
 
-    That of an encrypted archive is sealed with its `passphrase`; `PassphraseError` where there is none.
+    That of an encrypted archive is sealed with `lock`; `PassphraseError` where there is none.
     """
     made = msgspec.structs.replace(manifest, status=Status.COMPLETED, destinations=(), error="", job="")
     if not manifest.encrypted:
         return made
-    if passphrase is None:
+    if lock is None:
         raise PassphraseError("the manifest cannot be encrypted without its passphrase", subject=manifest.profile)
-    return seal(made, passphrase, stem=str(layout.stem_of(manifest)))
+    return seal(made, lock, stem=str(layout.stem_of(manifest)))
 
 
 def replicate(
@@ -71,13 +74,13 @@ def replicate(
     scratch: Path,
     *,
     now: datetime,
-    passphrase: str | None = None,
+    lock: Lock | None = None,
     on_progress: Progress = no_progress,
     should_stop: ShouldStop = never_stop,
 ) -> Copy:
     """Make the copy of the backup whose files lie in `folder`; return what the manifest should say of it.
 
-    The manifest of an encrypted archive goes there sealed with `passphrase`.
+    The manifest of an encrypted archive goes there sealed with `lock`.
     `scratch` is the private folder of this upload (bookmarks, the manifest on its way), the same for each try.
     `on_progress` counts bytes of all files. Raises `SourceMissingError` when a file of the backup is gone here,
     `ArchiveDamagedError` when it was found damaged here,
@@ -86,7 +89,7 @@ def replicate(
     """
     if manifest.evidence.damage:
         raise ArchiveDamagedError("the archive here is damaged, and is not copied", subject=manifest.id)
-    pieces = [*_data_pieces(folder, manifest, should_stop), _manifest_piece(manifest, scratch, passphrase)]
+    pieces = [*_data_pieces(folder, manifest, should_stop), _manifest_piece(manifest, scratch, lock)]
     there = list(destination.objects(Query(host=manifest.host, backup_id=manifest.id)))
     _require_room(destination, pieces, there)
     total = sum(piece.size for piece in pieces)
@@ -156,13 +159,27 @@ def sha256_of(path: Path, should_stop: ShouldStop = never_stop) -> str:
     return digest.hexdigest()
 
 
-def _manifest_piece(manifest: Manifest, scratch: Path, passphrase: str | None) -> Piece:
-    data = format_.encode(outgoing(manifest, passphrase))
+def _manifest_piece(manifest: Manifest, scratch: Path, lock: Lock | None) -> Piece:
     path = scratch / f"{layout.stem_of(manifest)}{layout.MANIFEST}"
     with durable.translated(path):
         durable.make_directory(scratch)
+        data = _sealed_before(path, manifest) or format_.encode(outgoing(manifest, lock))
         durable.write_file(path, data)
+        durable.write_file(path.with_name(SEALED_OF), _plain_digest(manifest))
     return Piece(path, len(data), _properties(manifest, Role.MANIFEST, path.name, hashlib.sha256(data).hexdigest()))
+
+
+def _plain_digest(manifest: Manifest) -> bytes:
+    whole = msgspec.structs.replace(manifest, status=Status.COMPLETED, destinations=(), error="", job="")
+    return hashlib.sha256(format_.encode(whole)).hexdigest().encode()
+
+
+def _sealed_before(path: Path, manifest: Manifest) -> bytes | None:
+    """Return what an earlier try made of the same manifest: age seals no text twice to the same bytes."""
+    note = path.with_name(SEALED_OF)
+    if not (manifest.encrypted and path.exists() and note.exists() and note.read_bytes() == _plain_digest(manifest)):
+        return None
+    return path.read_bytes()
 
 
 def _same(piece: Piece, there: Iterable[RemoteObject]) -> RemoteObject | None:

@@ -6,7 +6,7 @@ import click
 
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.run import work
-from toolkit.cli.settings import Group
+from toolkit.cli.settings import Group, identity_options
 
 
 @click.group("catalog", cls=Group)
@@ -31,6 +31,7 @@ def catalog_command() -> None:
     ),
 )
 @click.option("--from", "source", metavar="DEST", help="Ask this destination (DEST[:FOLDER]) first.")
+@identity_options
 def rebuild_command(source: str | None) -> None:
     """Make the index again from the manifests, and lost manifests from their archives.
 

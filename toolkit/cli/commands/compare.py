@@ -9,7 +9,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import backup_argument
 from toolkit.cli.run import answer, session_of
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command, identity_options, settings
 
 
 @click.command(
@@ -30,6 +30,7 @@ from toolkit.cli.settings import Command, settings
 @click.option(
     "--limit", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N", help="Name at most N files."
 )
+@identity_options
 def compare_command(backup: str, other: str | None, **options: Any) -> None:
     """Compare a backup with what is there now, or with another backup.
 

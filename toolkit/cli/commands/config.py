@@ -9,8 +9,8 @@ import click
 
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import PATH
-from toolkit.cli.run import answer
-from toolkit.cli.settings import Group, settings
+from toolkit.cli.run import answer, session_of
+from toolkit.cli.settings import Group, identity_options, settings
 
 
 @click.group("config", cls=Group)
@@ -89,6 +89,42 @@ def validate_command(file: Path | None, *, drop_in: bool) -> None:
     if drop_in and file is None:
         raise UsageError("--drop-in needs a file", hint="lifeboat config validate --drop-in FILE")
     answer(configuration.validated(file, settings().config, os.environ, drop_in=drop_in), valid_text)
+
+
+@config_command.command(
+    "prove-key",
+    examples=(
+        "lifeboat config prove-key shop                      # here: prints a message",
+        "age -d -i key.txt message.txt                       # where the private key is: prints a code",
+        "lifeboat config prove-key shop --code ABCD-EFGH-IJKL-MNOP",
+        "lifeboat config prove-key shop --accept             # it was proven on another server",
+    ),
+    exits=(ExitCode.USAGE, ExitCode.REFUSED, ExitCode.NOTHING),
+)
+@click.argument("profile")
+@click.option("--code", help="The code that the message holds.")
+@click.option("--accept", is_flag=True, help="Vouch that the private keys exist, and go on without proof.")
+@identity_options
+def prove_key_command(profile: str, *, code: str | None, accept: bool) -> None:
+    """Prove that the private key of a profile's age recipients exists.
+
+    This machine encrypts and cannot decrypt, so it never finds out by itself that nobody can. It prints a message;
+    decrypt it where the private key is, and bring the code back. Until one key is proven, backups are refused. With
+    an identity that opens the backups on this machine nothing needs to be done.
+    """
+    from toolkit.cli.render.config import proof_text
+    from toolkit.errors import UsageError
+    from toolkit.operations import proofs
+
+    if code and accept:
+        raise UsageError("--code and --accept are two ways", hint="use one of them")
+    session = session_of(settings())
+    chosen = session.profile(profile)
+    if code:
+        report = proofs.answer(session, chosen, code)
+    else:
+        report = proofs.accept(session, chosen) if accept else proofs.ask(session, chosen)
+    answer(report, proof_text)
 
 
 @config_command.command("schema", examples=("lifeboat config schema > lifeboat.schema.json",))

@@ -9,7 +9,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import PATH
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command
+from toolkit.cli.settings import Command, identity_options
 
 
 @click.command(
@@ -39,6 +39,7 @@ from toolkit.cli.settings import Command
 )
 @click.option("--from", "backup", metavar="BACKUP", help="Export from this backup instead of the live database.")
 @click.option("--database", "name", metavar="NAME", help="Which database, when there are several.")
+@identity_options
 def export_command(database: str | None, **options: Any) -> None:
     """Write a database as SQL, JSON or CSV.
 

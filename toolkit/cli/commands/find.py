@@ -6,7 +6,7 @@ import click
 
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.run import answer, session_of
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command, identity_options, settings
 
 
 @click.command(
@@ -24,6 +24,7 @@ from toolkit.cli.settings import Command, settings
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="Show at most N paths."
 )
+@identity_options
 def find_command(name: str, profile: str | None, limit: int) -> None:
     """Find a file over all backups: which versions there are, and which backups hold them.
 

@@ -10,7 +10,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import assume_unused_option, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command, identity_options, settings
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 @dry_run_option
 @yes_option
 @confirm_option
+@identity_options
 def repair_command(database: Path, **options: Any) -> None:
     """Get back what is still there of a damaged database.
 

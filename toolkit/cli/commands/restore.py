@@ -10,7 +10,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import PATH, assume_unused_option, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import answer, session_of, work
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command, identity_options, settings
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
@@ -67,6 +67,7 @@ CHOICES = ("ask", "replace", "skip", "rename", "newer")
 @dry_run_option
 @yes_option
 @confirm_option
+@identity_options
 def restore_command(backup: str | None, **options: Any) -> None:
     """Put a backup back: in place, or elsewhere with --to.
 

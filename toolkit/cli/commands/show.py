@@ -9,7 +9,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import backup_argument
 from toolkit.cli.run import answer, session_of
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command, identity_options, settings
 
 
 @click.command(
@@ -30,6 +30,7 @@ from toolkit.cli.settings import Command, settings
     "--limit", type=click.IntRange(min=0), default=100, show_default=True, metavar="N", help="At most N; 0 for all."
 )
 @click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out the first N.")
+@identity_options
 def show_command(backup: str, **options: Any) -> None:
     """Show one backup: tables and rows, checks, what was left out, evidence, where its files are.
 

@@ -9,7 +9,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import DURATION
 from toolkit.cli.run import answer, session_of, work
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command, identity_options, settings
 
 
 @click.command(
@@ -35,6 +35,7 @@ from toolkit.cli.settings import Command, settings
     metavar="TIME",
     help="How long --find may take on one backup.",
 )
+@identity_options
 def timeline_command(
     target: str, name: str | None, condition: str | None, table: str | None, *, every: bool, timeout: timedelta
 ) -> None:

@@ -9,7 +9,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import assume_unused_option, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command, identity_options, settings
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @dry_run_option
 @yes_option
 @confirm_option
+@identity_options
 def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | None, assume_unused: bool) -> None:
     """Put back what the last restore, repair, rescue or delete replaced.
 

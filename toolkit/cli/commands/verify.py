@@ -8,7 +8,7 @@ import click
 
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command
+from toolkit.cli.settings import Command, identity_options
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--profile", metavar="NAME", help="With --all: only those of this profile.")
 @click.option("--open", "open_", is_flag=True, help="Restore the databases to scratch too, check and compare them.")
 @click.option("--rehearse", is_flag=True, help="Restore all of it to scratch, compare, and run the smoke tests.")
+@identity_options
 def verify_command(backups: tuple[str, ...], **options: Any) -> None:
     """Prove that backups can be read, or restored (--rehearse).
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toolkit.display import display
 from toolkit.operations.configuration import ConfigReport
+from toolkit.operations.proofs import ProofReport
 
 
 def init_text(report: ConfigReport) -> list[str]:
@@ -19,6 +20,29 @@ def init_text(report: ConfigReport) -> list[str]:
 def config_text(report: ConfigReport) -> list[str]:
     """Return the configuration or its schema as it is: both are ASCII that no name can break."""
     return (report.text or "").rstrip("\n").split("\n")
+
+
+_HOW = {
+    "code": "proven",
+    "identity": "proven: its private key is on this machine",
+    "accepted": "accepted without proof",
+    "": "not proven",
+}
+
+
+def proof_text(report: ProofReport) -> list[str]:
+    """Return how each recipient is proven, and the messages to be decrypted."""
+    lines = [f"{display(row.recipient)}: {_HOW.get(row.how, row.how)}" for row in report.recipients]
+    for challenge in report.challenges:
+        lines += [
+            "",
+            f"decrypt this where the private key of {display(challenge.recipient)} is, with age -d -i KEY:",
+            "",
+        ]
+        lines += challenge.message.splitlines()
+    if report.challenges:
+        lines += ["", f"then, here: lifeboat config prove-key {display(report.profile)} --code CODE"]
+    return lines
 
 
 def valid_text(report: ConfigReport) -> list[str]:
