@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from tests.makers import driveserver_faults as faults
 from tests.makers.commands import application, lifeboat
 from tests.makers.driveserver import DriveServer
 from tests.makers.driveserver_ready import ANN, ROBOT, person, private, robot, sign_in
-from toolkit.destinations.gdrive import credentials, signin
+from toolkit.destinations.gdrive import credentials, signin, upload
 from toolkit.destinations.gdrive.destination import GoogleDriveDestination
 from toolkit.destinations.retrying import Retrying
+from toolkit.operations import pausing
 from toolkit.operations.drive import state_of
-from toolkit.operations.session import open_session
+from toolkit.operations.session import Session, open_session
 from toolkit.profile.model import GoogleDrive
 
 
@@ -312,6 +315,62 @@ def test_a_plain_address_that_is_not_here_is_refused(ann: Home) -> None:
     kept.write_text(kept.read_text().replace("http://127.0.0.1", "http://drive.example"))
     assert "https" in str(ann.run("drive", "list", code=2)["error"])
     assert credentials.require_safe("https://drive.example/") == "https://drive.example"
+
+
+def test_paused_uploads_wait_and_nothing_is_lost(server: DriveServer, tmp_path: Path) -> None:
+    home = Home(tmp_path, person(server, tmp_path / "etc"), automatic=True)
+    sign_in(server, home.settings, home.state)
+    assert home.run("drive", "pause", "--for", "3h")["pause"]
+    said = home.run("backup", "shop", code=3)
+    assert [row["state"] for row in items(said, "uploads")] == ["paused"]
+    assert [row["status"] for row in items(said, "backups")] == ["uploading"]
+    (row,) = items(home.run("sync", "--now", code=3))
+    assert (row["state"], row["tries"]) == ("paused", 0)
+    assert "drive resume" in home.text("sync", code=3)
+    assert "uploads to drive are paused by" in home.text("status")
+    assert items(home.run("drive", "upload", code=3))[0]["state"] == "paused"
+    assert not server.files()
+    assert home.run("drive", "resume")["changed"] is True
+    assert home.run("drive", "resume")["changed"] is False
+    assert items(home.run("sync"))[0]["state"] == "done"
+    assert home.run("status")["paused"] == []
+
+
+def test_a_pause_ends_by_itself(server: DriveServer, tmp_path: Path) -> None:
+    home = Home(tmp_path, person(server, tmp_path / "etc"), automatic=True)
+    session = open_session(config=home.config)
+    pausing.pause(session, None, timedelta(hours=3))
+    assert pausing.paused(session, "drive") is not None
+    later = session.now() + timedelta(hours=3)
+    session.now = lambda: later
+    assert pausing.paused(session, "drive") is None
+    assert pausing.all_paused(session) == []
+
+
+def test_an_upload_under_way_stops_and_goes_on_from_there(
+    server: DriveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path, person(server, tmp_path / "etc"), automatic=True)
+    sign_in(server, home.settings, home.state)
+    (home.app / "uploads" / "large").write_bytes(random.Random(1).randbytes(3 << 20))
+    monkeypatch.setattr(upload, "CHUNK", upload.UNIT)
+    monkeypatch.setattr(pausing, "_LOOK_EVERY", 0.0)
+    session = open_session(config=home.config)
+    looking, looks = pausing.paused, iter(range(1000))
+
+    def paused(one: Session, destination: str) -> pausing.Pause | None:
+        if next(looks) == 5:  # somebody pauses while chunks are sent
+            pausing.pause(session, None, None)
+        return looking(one, destination)
+
+    monkeypatch.setattr(pausing, "paused", paused)
+    assert items(home.run("backup", "shop", code=3), "uploads")[0]["state"] == "paused"
+    (begun,) = server.world.sessions.values()
+    assert 0 < begun.received < 3 << 20
+    home.run("drive", "resume")
+    assert items(home.run("sync"))[0]["state"] == "done"
+    assert begun.file
+    assert len(server.files()) == 3
 
 
 def test_restore_on_an_empty_machine(server: DriveServer, ann: Home, tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def listing(session: Session, name: str | None, *, profile: str | None = None, m
 def upload(session: Session, name: str | None, words: Sequence[str], job: Job) -> DriveReport:
     """Copy backups of the vault to Drive, whether their profile names it or not; `latest` where none is named.
 
-    One that is there already is left as it is. One that fails stays queued, and the run ends `UNREACHED`.
+    One that is there already is left as it is. One that fails stays queued, and the run ends `UNREACHED`;
+    `INCOMPLETE` where uploads are paused only.
     """
     settings = settings_of(session, name)
     report = DriveReport(destination=settings.name)
@@ -134,8 +135,9 @@ def upload(session: Session, name: str | None, words: Sequence[str], job: Job) -
         rows, _ = uploads.after_backup(session, sent, job, report)
         report.items += [_local_item(manifest, row.state, row.link, row.error) for row in rows]
         report.changed = True
-    if any(one.state not in ("done", "same") for one in report.items):
-        report.ending = Ending.UNREACHED
+    states = {one.state for one in report.items} - {"done", "same"}
+    if states:
+        report.ending = Ending.INCOMPLETE if states == {"paused"} else Ending.UNREACHED
     return report
 
 

@@ -16,6 +16,7 @@ from toolkit.events import JobState, plain_name
 from toolkit.jobs.state import JobStatus, job_directories, job_status
 from toolkit.operations import schedule
 from toolkit.operations.health import observed, wanted
+from toolkit.operations.pausing import Pause, all_paused
 from toolkit.operations.remembered import remembered
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.schedule import Scheduler
@@ -115,8 +116,9 @@ class ByItself(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusReport(Report, kw_only=True):
-    """The report of `status`, targets worst first; `queue` are the copies that destinations still wait for.
+    """The report of `status`, targets worst first.
 
+    `queue` are the copies that destinations still wait for, `paused` the destinations to which nothing is sent for now;
     `version` is Lifeboat's, `now` the clock of this server; `schedule` is null where nobody looked.
     """
 
@@ -125,6 +127,7 @@ class StatusReport(Report, kw_only=True):
     profiles: list[ProfileState] = msgspec.field(default_factory=list)
     jobs: list[StatusJob] = msgspec.field(default_factory=list)
     queue: list[UploadRow] = msgspec.field(default_factory=list)
+    paused: list[Pause] = msgspec.field(default_factory=list)
     schedule: ByItself | None = None
     version: str = __version__
     now: datetime | None = None
@@ -153,6 +156,7 @@ def run(
     report.jobs = _jobs(session)
     names = {one.name for one in chosen}
     report.queue = queued(session, [manifest for manifest in reversed(manifests) if manifest.profile in names])
+    report.paused = all_paused(session)
     if any(one.state == "bad" or any(reason.code == "stale" for reason in one.reasons) for one in report.targets):
         report.ending = Ending.DAMAGE
     if where is not None:

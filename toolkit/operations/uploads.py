@@ -19,7 +19,7 @@ from toolkit.archive.manifest import Copy, Manifest, Status
 from toolkit.errors import BackupNotFoundError, CancelledError, LifeboatError, LockedError, SourceMissingError
 from toolkit.jobs.context import Job
 from toolkit.jobs.lock import Locks
-from toolkit.operations import keys
+from toolkit.operations import keys, pausing
 from toolkit.operations.remembered import profile_of
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
@@ -37,8 +37,8 @@ RECORD_WAIT = 60.0
 class UploadRow(msgspec.Struct, frozen=True, kw_only=True):
     """One copy and how far it is.
 
-    `state` is `done`, `queued` (tried again at `next`), `gave-up`, `running` (in another process), or `dropped` (the
-    backup is gone, or the copy was forgotten).
+    `state` is `done`, `queued` (tried again at `next`), `gave-up`, `running` (in another process), `paused` (at `next`
+    the pause ends by itself), or `dropped` (the backup is gone, or the copy was forgotten).
     """
 
     backup: str
@@ -105,8 +105,8 @@ def sync(session: Session, request: SyncRequest, job: Job) -> SyncReport:
             report.items.append(_upload(session, manifest, copy.destination, job, report))
             report.changed = True
         else:
-            report.items.append(_row(manifest, copy.destination, upload))
-    if any(row.state in ("queued", "gave-up") for row in report.items):
+            report.items.append(_waiting_row(session, manifest, copy.destination, upload))
+    if any(row.state in ("queued", "gave-up", "paused") for row in report.items):
         report.ending = Ending.INCOMPLETE
     return report
 
@@ -114,7 +114,7 @@ def sync(session: Session, request: SyncRequest, job: Job) -> SyncReport:
 def queued(session: Session, manifests: Iterable[Manifest]) -> list[UploadRow]:
     """Return a row for each copy that is still to be made of these backups; for `status`."""
     return [
-        _row(manifest, copy.destination, _queue(session, copy.destination).load(manifest.id))
+        _waiting_row(session, manifest, copy.destination, _queue(session, copy.destination).load(manifest.id))
         for manifest in manifests
         for copy in manifest.pending
         if manifest.status is Status.UPLOADING
@@ -178,8 +178,19 @@ def _row(manifest: Manifest, destination: str, upload: Upload) -> UploadRow:
     )
 
 
+def _waiting_row(session: Session, manifest: Manifest, destination: str, upload: Upload) -> UploadRow:
+    """Return the row of a copy that waits: for its next try, or for the end of a pause."""
+    row = _row(manifest, destination, upload)
+    pause = pausing.paused(session, destination)
+    if pause is None or upload.gave_up:
+        return row
+    return msgspec.structs.replace(row, state="paused", next=pause.until)
+
+
 def _upload(session: Session, manifest: Manifest, destination: str, job: Job, report: Report) -> UploadRow:
-    """Try one copy; return how it went. Only `CancelledError` is raised."""
+    """Try one copy, unless uploads there are paused; return how it went. Only `CancelledError` is raised."""
+    if pausing.paused(session, destination) is not None:
+        return _held(session, manifest, destination, report)
     queue = _queue(session, destination)
     started = time.monotonic()
     try:
@@ -192,11 +203,24 @@ def _upload(session: Session, manifest: Manifest, destination: str, job: Job, re
             _expire(session, manifest, destination, queue, job, report)
         return _row_done(manifest, destination, copy, started)
     except CancelledError:
+        if not job.should_stop() and pausing.paused(session, destination) is not None:
+            return _held(session, manifest, destination, report)
         raise
     except (BackupNotFoundError, SourceMissingError) as error:
         return _gone(session, manifest, destination, error, job, report)
     except LifeboatError as error:
         return _failed(session, manifest, destination, error, job, report)
+
+
+def _held(session: Session, manifest: Manifest, destination: str, report: Report) -> UploadRow:
+    """Say that a copy waits because uploads are paused: no try is counted, and what was sent stays."""
+    pause = pausing.paused(session, destination)
+    if pause is not None:
+        until = f" until {pause.until.astimezone():%Y-%m-%d %H:%M}" if pause.until is not None else ""
+        said = f"uploads to {destination} are paused by {pause.by}{until}; `lifeboat drive resume` lets them go on"
+        if said not in report.notes:
+            report.notes.append(said)
+    return _waiting_row(session, manifest, destination, _queue(session, destination).load(manifest.id))
 
 
 def _row_done(manifest: Manifest, destination: str, copy: Copy | None, started: float) -> UploadRow:
@@ -225,6 +249,7 @@ def _send(session: Session, manifest: Manifest, name: str, queue: Queue, job: Jo
     if not any(copy.destination == name for copy in fresh.pending):
         return None
     job.step("upload", f"Copying backup {manifest.id} of {manifest.profile} to {name}")
+    pause_began = pausing.watching(session, name)
     with connect(session, name, job) as destination:
         expire.finish(destination, queue.folder)
         return replicate(
@@ -235,7 +260,7 @@ def _send(session: Session, manifest: Manifest, name: str, queue: Queue, job: Jo
             now=session.now(),
             lock=keys.lock_for(session, fresh),
             on_progress=job.progress(),
-            should_stop=job.should_stop,
+            should_stop=lambda: job.should_stop() or pause_began(),
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import backup_argument, confirm_option, dry_run_option, yes_option
+from toolkit.cli.options import DURATION, backup_argument, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import query, work
 from toolkit.cli.settings import Group, settings
 
@@ -97,7 +98,14 @@ def list_command(destination: str | None, profile: str | None, *, mine: bool) ->
 @drive_command.command(
     "upload",
     examples=("lifeboat drive upload", "lifeboat drive upload k3jq7a2m shop@latest"),
-    exits=(ExitCode.USAGE, ExitCode.NOTHING, ExitCode.LOCKED, ExitCode.DESTINATION, ExitCode.INTERRUPTED),
+    exits=(
+        ExitCode.USAGE,
+        ExitCode.INCOMPLETE,
+        ExitCode.NOTHING,
+        ExitCode.LOCKED,
+        ExitCode.DESTINATION,
+        ExitCode.INTERRUPTED,
+    ),
 )
 @click.argument("backups", nargs=-1, metavar="[BACKUP]...")
 @destination_option
@@ -222,3 +230,41 @@ def _planned(session: Session, job: Job, plan: Any, options: dict[str, Any]) -> 
         show_removal(made)
     confirm(made.plan, yes=options["yes"], word=options["confirm"])
     return drivefiles.apply(session, made, job)
+
+
+@drive_command.command(
+    "pause",
+    examples=("lifeboat drive pause --for 3h", "lifeboat drive pause --destination offsite"),
+    exits=(ExitCode.USAGE,),
+)
+@click.option("--for", "duration", type=DURATION, metavar="TIME", help="For 3h, say; without it until `resume`.")
+@destination_option
+def pause_command(duration: timedelta | None, destination: str | None) -> None:
+    """Have uploads wait, one that is under way too.
+
+    Backups go on and queue their copies; `backup` and `sync` end with 3 while any waits, and `status` says who paused
+    and until when. What was sent of a file stays, and goes on from there.
+    """
+    from toolkit.cli.render.drive import pause_text
+    from toolkit.operations import pausing
+    from toolkit.operations.session import utc_now
+
+    query(lambda session: pausing.pause(session, destination, duration), lambda report: pause_text(report, utc_now()))
+
+
+@drive_command.command(
+    "resume",
+    examples=("lifeboat drive resume && lifeboat sync",),
+    exits=(ExitCode.USAGE,),
+)
+@destination_option
+def resume_command(destination: str | None) -> None:
+    """Let paused uploads go on.
+
+    The next `sync` makes them, from cron within 15 minutes.
+    """
+    from toolkit.cli.render.drive import pause_text
+    from toolkit.operations import pausing
+    from toolkit.operations.session import utc_now
+
+    query(lambda session: pausing.resume(session, destination), lambda report: pause_text(report, utc_now()))

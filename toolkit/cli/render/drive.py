@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
+from toolkit.cli.render.sync import pause_line
 from toolkit.cli.render.table import table
 from toolkit.display import display
 from toolkit.operations.drive import DoctorReport, LoginReport
 from toolkit.operations.drivefiles import DriveItem, DriveRemoval, DriveReport
+from toolkit.operations.pausing import PauseReport
 from toolkit.wording import count_text, size_text
 
 _MARKS = {
@@ -40,6 +44,13 @@ def doctor_text(report: DoctorReport) -> list[str]:
     return lines
 
 
+def pause_text(report: PauseReport, now: datetime) -> list[str]:
+    """Return whether uploads wait, and until when."""
+    if report.pause is None:
+        return [f"uploads to {display(report.destination)} go on with the next `lifeboat sync`"]
+    return [pause_line(report.pause, now), "backups go on, and queue their copies"]
+
+
 def list_text(report: DriveReport) -> list[str]:
     """Return the table of backups, with links."""
     if not report.items:
@@ -66,7 +77,7 @@ def list_text(report: DriveReport) -> list[str]:
 
 def moved_text(report: DriveReport) -> list[str]:
     """Return what became of each backup that was sent or fetched."""
-    words = {"same": "there already", "done": "done", "queued": "queued", "gave-up": "given up", "dropped": "dropped"}
+    words = {"same": "there already", "gave-up": "given up"}
     return [
         f"{one.id}  {display(one.profile)}  {size_text(one.size)}  {words.get(one.state, one.state)}"
         + (f"  {display(one.link)}" if one.link else "")

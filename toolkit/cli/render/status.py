@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from toolkit.cli.render.sync import queue_line
+from toolkit.cli.render.sync import pause_line, queue_line
 from toolkit.cli.render.table import table
 from toolkit.display import display
 from toolkit.operations.status import ProfileState, StatusJob, StatusReport, StatusTarget
@@ -24,6 +24,8 @@ def status_text(report: StatusReport, now: datetime) -> list[str]:
         lines += ["", *_targets(report, now)]
     if report.profiles:
         lines += ["", *(_profile(one, now) for one in report.profiles)]
+    if report.paused:
+        lines += ["", *(pause_line(one, now) for one in report.paused)]
     if report.queue:
         lines += ["", *(queue_line(row, now) for row in report.queue)]
     if report.jobs:

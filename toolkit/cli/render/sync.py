@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from toolkit.display import display
+from toolkit.operations.pausing import Pause
 from toolkit.operations.uploads import SyncReport, UploadRow
 from toolkit.wording import count_text, duration_text, size_text, time_text
 
@@ -32,12 +33,22 @@ def queue_line(row: UploadRow, now: datetime) -> str:
         line += f", {count_text(row.tries, 'try', 'tries')}"
     if row.state == "queued":
         line += f", next {time_text(row.next, now)}" if row.next is not None else ", due"
+    if row.state == "paused" and row.next is not None:
+        line += f", until {time_text(row.next, now)}"
     return f"{line}: {display(row.error)}" if row.error else line
+
+
+def pause_line(pause: Pause, now: datetime) -> str:
+    """Return who paused the uploads to a destination, and until when."""
+    end = time_text(pause.until, now) if pause.until is not None else "`lifeboat drive resume`"
+    since = time_text(pause.since, now)
+    return f"uploads to {display(pause.destination)} are paused by {display(pause.by)} since {since}, until {end}"
 
 
 _STATES = {
     "queued": "queued",
     "gave-up": "GAVE UP",
+    "paused": "paused",
     "running": "under way",
     "dropped": "dropped",
 }
