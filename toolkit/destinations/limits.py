@@ -6,16 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from toolkit.destinations.base import (
-    EVERYTHING,
-    Bookmark,
-    Destination,
-    Properties,
-    Query,
-    RemoteObject,
-    Removal,
-    Usage,
-)
+from toolkit.destinations.base import Bookmark, Destination, Properties, RemoteObject
+from toolkit.destinations.wrapper import Wrapper
 from toolkit.errors import CancelledError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 
@@ -44,17 +36,12 @@ class Pace:
             self._pause(min(wait, 0.5))
 
 
-class Limited(Destination):
+class Limited(Wrapper):
     """`inner` at no more than `pace` allows: on average, with one chunk ahead and one second of grace after a stall."""
 
     def __init__(self, inner: Destination, pace: Pace) -> None:
-        self.inner = inner
-        self.name = inner.name
+        super().__init__(inner)
         self._pace = pace
-
-    def close(self) -> None:
-        """Close the inner one."""
-        self.inner.close()
 
     def put(
         self,
@@ -82,19 +69,3 @@ class Limited(Destination):
         for piece in self.inner.read(object_id, start=start):
             self._pace.moved(len(piece))
             yield piece
-
-    def objects(self, query: Query = EVERYTHING) -> Iterator[RemoteObject]:
-        """Yield what matches."""
-        return self.inner.objects(query)
-
-    def stat(self, object_id: str) -> RemoteObject:
-        """Return an object."""
-        return self.inner.stat(object_id)
-
-    def remove(self, object_id: str) -> Removal:
-        """Remove an object."""
-        return self.inner.remove(object_id)
-
-    def usage(self) -> Usage:
-        """Return what is known of the space."""
-        return self.inner.usage()

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from toolkit.destinations.base import (
-    EVERYTHING,
-    Bookmark,
-    Destination,
-    Properties,
-    Query,
-    RemoteObject,
-    Removal,
-    Usage,
-)
+from toolkit.destinations.base import Bookmark, Properties, RemoteObject, Removal
+from toolkit.destinations.wrapper import Wrapper
 from toolkit.errors import DestinationDeniedError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 
 
-class ReadOnly(Destination):
+class ReadOnly(Wrapper):
     """`inner`, to which nothing is put and from which nothing is removed: `DestinationDeniedError`."""
-
-    def __init__(self, inner: Destination) -> None:
-        self.inner = inner
-        self.name = inner.name
-
-    def close(self) -> None:
-        """Close the inner one."""
-        self.inner.close()
 
     def put(
         self,
@@ -42,22 +25,6 @@ class ReadOnly(Destination):
         """Refuse."""
         raise DestinationDeniedError("the destination is open for reading only", subject=properties.file_name)
 
-    def read(self, object_id: str, *, start: int = 0) -> Iterator[bytes]:
-        """Yield the bytes of an object."""
-        return self.inner.read(object_id, start=start)
-
-    def objects(self, query: Query = EVERYTHING) -> Iterator[RemoteObject]:
-        """Yield what matches."""
-        return self.inner.objects(query)
-
-    def stat(self, object_id: str) -> RemoteObject:
-        """Return an object."""
-        return self.inner.stat(object_id)
-
     def remove(self, object_id: str) -> Removal:
         """Refuse."""
         raise DestinationDeniedError("the destination is open for reading only", subject=object_id)
-
-    def usage(self) -> Usage:
-        """Return what is known of the space."""
-        return self.inner.usage()

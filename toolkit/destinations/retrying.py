@@ -18,6 +18,7 @@ from toolkit.destinations.base import (
     Removal,
     Usage,
 )
+from toolkit.destinations.wrapper import Wrapper
 from toolkit.errors import (
     CancelledError,
     DestinationError,
@@ -70,18 +71,13 @@ class _Patience:
             wait -= 1.0
 
 
-class Retrying(Destination):
+class Retrying(Wrapper):
     """`inner`, tried again a number of times while nothing moves. Errors that cannot be helped pass at once."""
 
     def __init__(self, inner: Destination, *, pause: Pause = time.sleep, should_stop: ShouldStop = never_stop) -> None:
-        self.inner = inner
-        self.name = inner.name
+        super().__init__(inner)
         self._pause = pause
         self._should_stop = should_stop
-
-    def close(self) -> None:
-        """Close the inner one."""
-        self.inner.close()
 
     def put(
         self,
