@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,20 +20,17 @@ from toolkit.errors import DestinationTransientError, ObjectNotFoundError
 from toolkit.profile.model import S3
 from toolkit.profile.secret import Secret
 
-pytest.importorskip("s3fs", reason="the extra `s3` is not installed")
-
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    program = shutil.which("moto_server")
-    if program is None:
-        pytest.skip("there is no S3 server: pip install 'moto[server]'")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("moto") / "log"
     with log.open("wb") as file:
-        server = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=file, stderr=file)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=file, stderr=file
+        )
     try:
         _wait(port, server, log)
         yield f"http://127.0.0.1:{port}"
