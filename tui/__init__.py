@@ -1,1 +1,1 @@
-"""The terminal UI: a second face over `toolkit.operations`. Empty until its screens are built."""
+"""The terminal UI: a second face over `toolkit.operations`. `launch` opens it; Textual is imported after that."""

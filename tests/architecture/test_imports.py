@@ -35,7 +35,9 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "pyrage": ("toolkit.archive",),
     "s3fs": ("toolkit.destinations",),
     "sshfs": ("toolkit.destinations",),
+    "rich": ("tui",),  # Textual's lines are made of its segments
     "sqlite_utils": ("toolkit.vault",),
+    "textual": ("tui",),
     "yaml": ("toolkit.profile",),
     # the standard library's, where a second user would be a second place that speaks it
     "sqlite3": ("toolkit.sqlite", "toolkit.vault"),

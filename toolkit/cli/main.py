@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schedule": ("schedule", "What runs by itself: show, set, install, remove, run."),
     "jobs": ("jobs", "What runs and what ran: list, show, attach, cancel, recover."),
     "catalog": ("catalog", "Rebuild the index of backups."),
+    "tui": ("tui", "Open the screens (as `lifeboat` alone does on a terminal)."),
     "config": ("config", "Write, show, check and describe the configuration."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
@@ -69,13 +70,13 @@ def cli(context: click.Context) -> None:
     """Diagnose, back up and restore the applications that this server runs on SQLite and files.
 
     A PROFILE is one application of the configuration. A path works everywhere without one:
-    `lifeboat backup /srv/shop`.
+    `lifeboat backup /srv/shop`. Without a COMMAND the screens open on a terminal, else the status is printed.
     """
     context.ensure_object(Settings)
     if context.invoked_subcommand is None:
-        from toolkit.cli.commands.status import status_command
+        from toolkit.cli.commands.tui import open_or_status
 
-        context.invoke(status_command)
+        open_or_status(context)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -72,7 +72,25 @@ backups_argument = click.argument("backups", nargs=-1, metavar="BACKUP...")
 profile_argument = click.argument("profile", required=False)
 dry_run_option = click.option("--dry-run", "-n", is_flag=True, help="Show the plan and change nothing.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Confirm the plan without asking.")
-confirm_option = click.option("--confirm", metavar="WORD", help="The word that the plan asks for.")
+
+
+def _take_digest(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    from toolkit.cli.settings import Settings
+
+    context.ensure_object(Settings).digest = value
+
+
+def confirm_option(command: Any) -> Any:
+    """Add `--confirm`, and `--digest`, which names the one plan that may be done."""
+    word = click.option("--confirm", metavar="WORD", help="The word that the plan asks for.")
+    digest = click.option(
+        "--digest",
+        metavar="HEX",
+        expose_value=False,
+        callback=_take_digest,
+        help="Do only the plan with this digest, as --dry-run showed it.",
+    )
+    return word(digest(command))
 
 
 assume_unused_option = click.option(

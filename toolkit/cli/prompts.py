@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from toolkit.cli.settings import settings
 from toolkit.display import display
 from toolkit.errors import NotConfirmedError
 from toolkit.operations.plan import Plan
@@ -21,8 +22,10 @@ def confirm(plan: Plan, *, yes: bool, word: str | None = None) -> None:
     """Ask for what `plan` demands; return when it was given.
 
     `yes` confirms everything. `word` is the word given on the command line (`--confirm`). Raises
-    `NotConfirmedError` (nothing was changed) when the answer is another one, or nobody can answer.
+    `NotConfirmedError` (nothing was changed) when the answer is another one, or nobody can answer, and
+    `OutdatedPlanError` when it is not the plan that `--digest` names.
     """
+    plan.require_digest(settings().digest)
     if yes or plan.confirm == "none":
         return
     if word is not None:

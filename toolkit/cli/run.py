@@ -177,13 +177,10 @@ def command_line() -> str:
 
 
 def _detach(session: Session, operation: str, targets: Sequence[str | Path]) -> NoReturn:
-    from toolkit.jobs.identity import who
-    from toolkit.jobs.journal import new_spec
-    from toolkit.jobs.spawn import spawn
+    from toolkit.operations import launch
 
     arguments = [word for word in sys.argv[1:] if word != "--detach"]
-    spec = new_spec(operation, targets=tuple(targets), cli=command_line(), by=who())
-    job = spawn([*program(), *arguments], session.state / "jobs", spec)
+    job = launch.start(session, arguments, operation, targets=targets, cli=command_line())
     given = settings()
     if given.json:
         from toolkit.cli.render.document import print_document
@@ -195,10 +192,3 @@ def _detach(session: Session, operation: str, targets: Sequence[str | Path]) -> 
         if not given.quiet:
             click.echo(f"running on as job {job.id}; `lifeboat jobs attach {job.id}` shows it", err=True)
     raise click.exceptions.Exit(ExitCode.DONE)
-
-
-def program() -> list[str]:
-    """Return the command that starts this same program again."""
-    if sys.argv[0].endswith(".pyz") or Path(sys.argv[0]).name == "lifeboat":
-        return [sys.executable, sys.argv[0]]
-    return [sys.executable, "-m", "toolkit"]

@@ -30,6 +30,7 @@ class Settings:
         self.detach = False
         self.identity: Path | None = None
         self.identity_command = ""
+        self.digest: str | None = None
 
 
 def settings() -> Settings:

@@ -102,6 +102,20 @@ class Replay:
             return JobState.ASKING
         return JobState.RUNNING if self.started is not None else JobState.QUEUED
 
+    def status(self, spec: Spec, *, alive: bool) -> JobStatus:
+        """Return what is known by now of the job `spec`; `alive` as for `state`."""
+        return JobStatus(
+            spec=spec,
+            state=self.state(alive=alive),
+            started=self.started,
+            step=self.step,
+            progress=self.progress,
+            question=self.question,
+            warnings=self.warnings,
+            result=self.result,
+            heard=self.heard,
+        )
+
 
 def replayed(events: Iterable[Event]) -> Replay:
     """Return where `events` lead."""
@@ -136,18 +150,7 @@ def job_status(directory: Path, *, brief: bool = False) -> JobStatus:
         if end is not None:
             state = _ENDS.get(end.status, JobState.FAILED)
             return JobStatus(spec=spec, state=state, result=end, heard=end.ts)
-    replay = replayed(read(directory))
-    return JobStatus(
-        spec=spec,
-        state=replay.state(alive=alive),
-        started=replay.started,
-        step=replay.step,
-        progress=replay.progress,
-        question=replay.question,
-        warnings=replay.warnings,
-        result=replay.result,
-        heard=replay.heard,
-    )
+    return replayed(read(directory)).status(spec, alive=alive)
 
 
 def job_directories(store: Path) -> list[Path]:

@@ -34,6 +34,9 @@ from toolkit.vault.health import LastCheck
 
 __all__ = ["Finding", "Severity"]
 
+MOST_SAID = 4
+"""Findings of a database that the health file keeps."""
+
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTICE)
 
 
@@ -136,10 +139,8 @@ def _files(session: Session, profile: Profile, job: Job) -> list[DiagnosedTarget
 
 def _remember(session: Session, request: DiagnoseRequest, report: DiagnoseReport) -> None:
     """Keep the results in the health file, for each profile that the configuration or a backup knows."""
-    checks = {
-        target.path: LastCheck(session.now(), "quick" if request.quick else "full", _result(target))
-        for target in report.targets
-    }
+    kind = "quick" if request.quick else "full"
+    checks = {target.path: LastCheck(session.now(), kind, _result(target), _said(target)) for target in report.targets}
     known = {one.name: one for one in (*everything(session), *session.config.profiles)}
     for profile in known.values():
         named = {path for kind, path in wanted_targets(profile) if kind == "database"} | {
@@ -148,6 +149,12 @@ def _remember(session: Session, request: DiagnoseRequest, report: DiagnoseReport
         own = {path: check for path, check in checks.items() if path in named}
         if own:
             remember_checks(session, profile, own, report)
+
+
+def _said(target: DiagnosedTarget) -> tuple[str, ...]:
+    """Return the worst findings in words, as many as a screen has room for."""
+    told = [one.message for one in target.findings if one.severity is not Severity.NOTICE]
+    return tuple(told[:MOST_SAID])
 
 
 def _result(target: DiagnosedTarget) -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 
-from toolkit.errors import LifeboatError, NotFoundError
+import msgspec
+
+from toolkit.errors import LifeboatError, NotFoundError, SourceMissingError
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
 from toolkit.profile.model import Profile
 from toolkit.vault import health, remove
-from toolkit.vault.health import LastCheck, Observation
+from toolkit.vault.health import LastCheck, Observation, Target
+from toolkit.wording import duration_text
+
+__all__ = ("Overview", "Target", "assess", "overview", "refresh_health", "remember_checks", "wanted")
 
 FILE_NAME = "health.json"
 
@@ -38,9 +44,7 @@ def observed(session: Session, profile: str) -> dict[str, Observation]:
     }
 
 
-def assess(
-    session: Session, profile: Profile, checks: Mapping[str, LastCheck] | None = None
-) -> tuple[health.Target, ...]:
+def assess(session: Session, profile: Profile, checks: Mapping[str, LastCheck] | None = None) -> tuple[Target, ...]:
     """Return the state of each target of `profile` from the manifests and the last checks, `checks` the newest."""
     try:
         manifests = remove.present(session.existing_vault, profile.name)
@@ -50,6 +54,57 @@ def assess(
     seen = observed(session, profile.name)
     seen |= {path: Observation(last_check=check) for path, check in (checks or {}).items()}
     return health.assess(profile.name, wanted(profile), manifests, alarms, now=session.now(), observations=seen)
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """The health of all targets, worst first, as it was at `at` (None: nobody looked yet); `problem` if it is lost."""
+
+    at: datetime | None = None
+    targets: tuple[Target, ...] = ()
+    problem: str = ""
+
+
+_WORST_FIRST = ("bad", "warn", "unknown", "ok")
+
+
+def overview(session: Session) -> Overview:
+    """Return the health of everything from the health file and the configuration alone; nothing is checked.
+
+    What the configuration names and the file does not know is `unknown`. What got older than its profile
+    promises since the file was written is told as `stale`. Never raises: a file that cannot be read is the `problem`.
+    """
+    at, problem, found = None, "", list[Target]()
+    try:
+        read = health.read(session.state / FILE_NAME)
+        at, found = read.at, [_aged(session, one) for one in read.targets]
+    except SourceMissingError:
+        pass
+    except LifeboatError as error:
+        problem = error.message
+    known = {(one.profile, one.path) for one in found}
+    found += [
+        Target(profile=profile.name, kind=kind, path=path, state="unknown")
+        for profile in session.config.profiles
+        for kind, path in wanted(profile)
+        if (profile.name, path) not in known
+    ]
+    found.sort(key=lambda one: (_WORST_FIRST.index(one.state), one.profile, one.kind, one.path))
+    return Overview(at=at, targets=tuple(found), problem=problem)
+
+
+def _aged(session: Session, target: Target) -> Target:
+    """Return `target` with the reason `stale`, where its last good copy got too old since the file was written."""
+    profile = session.known_profile(target.profile)
+    limit = profile.alarms.max_age if profile is not None else None
+    good = target.last_good
+    if limit is None or good is None or session.now() - good.at <= limit:
+        return target
+    if any(one.code == "stale" for one in target.reasons):
+        return target
+    text = f"no good backup for longer than {duration_text(limit.total_seconds())}"
+    stale = health.Reason("stale", good.at + limit, text)
+    state = "warn" if target.state in ("ok", "unknown") else target.state
+    return msgspec.structs.replace(target, state=state, reasons=(*target.reasons, stale))
 
 
 def remember_checks(session: Session, profile: Profile, checks: Mapping[str, LastCheck], report: Report) -> None:

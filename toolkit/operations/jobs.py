@@ -34,7 +34,11 @@ class QuestionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One job. `by` is the user (and whom `sudo` stands for, and from where); `exit` is None until it ended."""
+    """One job. `by` is the user (and whom `sudo` stands for, and from where); `exit` is None until it ended.
+
+    While it runs: step `step_n` of `step_of` (None where that is not known), `cancel` says when that step gives way
+    (`now`, `after_step`, `never`), `rate` is units a second, `eta_s` seconds. `hint` is what to do about `error`.
+    """
 
     id: str
     operation: str
@@ -45,14 +49,21 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     created: datetime
     heard: datetime | None = None
+    started: datetime | None = None
     step: str = ""
+    step_n: int | None = None
+    step_of: int | None = None
+    cancel: str = ""
     done: int | None = None
     total: int | None = None
     unit: str = ""
+    rate: float | None = None
+    eta_s: int | None = None
     warnings: int = 0
     exit: int | None = None
     summary: str = ""
     error: str = ""
+    hint: str = ""
     question: QuestionRow | None = None
 
 
@@ -71,8 +82,10 @@ def store(session: Session) -> Path:
 
 def row_of(status: JobStatus) -> JobRow:
     """Return the row of a job."""
-    spec, result, question = status.spec, status.result, status.question
-    asked = status.state is JobState.ASKING and question is not None
+    spec, result = status.spec, status.result
+    step = status.step if not status.over else None
+    progress = status.progress if not status.over else None
+    error = result.error if result is not None else None
     return JobRow(
         id=spec.id,
         operation=spec.op,
@@ -83,23 +96,35 @@ def row_of(status: JobStatus) -> JobRow:
         host=spec.host,
         created=spec.created,
         heard=status.heard,
-        step=status.step.title if status.step is not None and not status.over else "",
-        done=status.progress.done if status.progress is not None and not status.over else None,
-        total=status.progress.total if status.progress is not None and not status.over else None,
-        unit=status.progress.unit.value if status.progress is not None and not status.over else "",
+        started=status.started.ts if status.started is not None else None,
+        step=step.title if step is not None else "",
+        step_n=step.n if step is not None else None,
+        step_of=step.of if step is not None else None,
+        cancel=step.cancel.value if step is not None else "",
+        done=progress.done if progress is not None else None,
+        total=progress.total if progress is not None else None,
+        unit=progress.unit.value if progress is not None else "",
+        rate=progress.rate if progress is not None else None,
+        eta_s=progress.eta_s if progress is not None else None,
         warnings=status.warnings,
         exit=result.exit if result is not None else None,
         summary=result.summary if result is not None else "",
-        error=result.error.msg if result is not None and result.error is not None else "",
-        question=QuestionRow(
-            qid=question.qid,
-            kind=question.kind.value,
-            subject=plain_name(question.subject),
-            choices=question.choices,
-            suggest=question.suggest,
-        )
-        if asked and question is not None
-        else None,
+        error=error.msg if error is not None else "",
+        hint=(error.hint or "") if error is not None else "",
+        question=_question(status),
+    )
+
+
+def _question(status: JobStatus) -> QuestionRow | None:
+    question = status.question
+    if question is None or status.state is not JobState.ASKING:
+        return None
+    return QuestionRow(
+        qid=question.qid,
+        kind=question.kind.value,
+        subject=plain_name(question.subject),
+        choices=question.choices,
+        suggest=question.suggest,
     )
 
 

@@ -85,6 +85,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 hint="look at the plan again and confirm the new one",
             )
 
+    def require_digest(self, digest: str | None) -> None:
+        """Raise `OutdatedPlanError` unless `digest`, of what was confirmed, is that of this plan; None passes."""
+        if digest is not None and digest != self.digest:
+            raise OutdatedPlanError(
+                "this is not the plan that was confirmed: the target changed since; nothing was changed",
+                subject=self.targets[0] if self.targets else None,
+                hint=f"look at the plan again (--dry-run) and confirm the new one; its digest is {self.digest}",
+            )
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):

@@ -59,14 +59,17 @@ def settle_interrupted(session: Session, job: Job) -> None:
 
 
 def announce(session: Session, job: Job, plan: Plan) -> Plan:
-    """Return `plan` with a first step for each restore that would be settled before it; nothing is settled."""
+    """Return `plan` with a first step for each restore that would be settled before it; nothing is settled.
+
+    Its digest stays: what is settled first is no part of what was confirmed.
+    """
     pending = [journal for _, journal in _abandoned(session, job)]
     if not pending:
         return plan
     words = {"commit": "finish", "staging": "take back", "back": "go on putting back"}
     first = [Step(n=1, name="settle", title=f"{words[one.phase]} {one.what} that was interrupted") for one in pending]
     steps = [msgspec.structs.replace(step, n=number) for number, step in enumerate([*first, *plan.steps], 1)]
-    return msgspec.structs.replace(plan, steps=tuple(steps)).sealed()
+    return msgspec.structs.replace(plan, steps=tuple(steps))
 
 
 def run(session: Session, job: Job) -> RecoveryReport:

@@ -80,7 +80,7 @@ class RelocatedBackup(StoredBackup):
     """A backup whose databases, files and owners are said to be where `relocation` puts them."""
 
     def __init__(self, backup: StoredBackup, relocation: Relocation) -> None:
-        super().__init__(relocation.manifest(backup.manifest), backup.folder, passphrase=backup.passphrase)
+        super().__init__(relocation.manifest(backup.manifest), backup.folder, key=backup.key)
         self.relocation = relocation
 
     def entries(self, *, checked: bool = False) -> Iterator[FileEntry]:

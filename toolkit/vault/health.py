@@ -49,12 +49,13 @@ class LastGood(msgspec.Struct, frozen=True):
     tested_at: datetime | None = None
 
 
-class LastCheck(msgspec.Struct, frozen=True):
-    """The last look at the live data: when, which check, and `ok`, `damaged` or `unsure`."""
+class LastCheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A look at the live data: when, which check, and `ok`, `damaged` or `unsure`; `said`: the worst findings."""
 
     at: datetime
     kind: str
     result: str
+    said: tuple[str, ...] = ()
 
 
 class Drive(msgspec.Struct, frozen=True, omit_defaults=True):

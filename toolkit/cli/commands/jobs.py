@@ -199,8 +199,8 @@ def retry_command(job: str) -> None:
     The job must be over. Paths count from the folder that you are in. It is a new job, with a plan and a
     confirmation of its own; it ends with that job's exit code.
     """
-    from toolkit.cli.run import program
     from toolkit.operations import jobs
+    from toolkit.operations.launch import program
 
     given = settings()
     words = jobs.retried(session_of(given), job)

@@ -11,7 +11,7 @@ import click
 
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import DURATION, SCOPES
-from toolkit.cli.run import answer, program, query, session_of
+from toolkit.cli.run import answer, query, session_of
 from toolkit.cli.settings import Group, settings
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def where_of(session: Session, cron_file: Path | None = None, units: Path | None
 
 def _words() -> list[str]:
     """Return the words that start this program from anywhere: the command alone where it can be run by itself."""
+    from toolkit.operations.launch import program
+
     words = [os.path.abspath(word) if os.path.exists(word) else word for word in program()]
     alone = len(words) == 2 and os.access(words[1], os.X_OK) and not words[1].endswith(".pyz")
     return words[1:] if alone else words

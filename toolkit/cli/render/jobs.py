@@ -8,7 +8,8 @@ import click
 
 from toolkit.cli.render.table import table
 from toolkit.display import display
-from toolkit.events import Asked, Event, JobFinished, Logged, StepStarted, Warned, plain_name
+from toolkit.events import Event
+from toolkit.operations.eventlines import event_line
 from toolkit.operations.jobs import JobRow, JobsReport
 from toolkit.operations.recovery import RecoveryReport
 from toolkit.wording import percent_text, size_text
@@ -81,17 +82,8 @@ def _progress(job: JobRow) -> str:
 
 def event_text(event: Event) -> str:
     """Return one line for an event that says something to a person; "" for the others."""
-    if isinstance(event, StepStarted):
-        return f"{event.ts:%H:%M:%S}  {display(event.title)}"
-    if isinstance(event, Logged):
-        return f"{event.ts:%H:%M:%S}  {event.level.value}: {display(event.msg)}"
-    if isinstance(event, Warned):
-        return f"{event.ts:%H:%M:%S}  warning: {display(event.msg)}"
-    if isinstance(event, Asked):
-        return f"{event.ts:%H:%M:%S}  asks {event.qid}: {event.kind.value} {display(plain_name(event.subject))}"
-    if isinstance(event, JobFinished):
-        return f"{event.ts:%H:%M:%S}  {event.status.value}, exit {event.exit}"
-    return ""
+    line = event_line(event)
+    return f"{event.ts:%H:%M:%S}  {line}" if line else ""
 
 
 def recovery_text(report: RecoveryReport) -> list[str]:

@@ -1,0 +1,52 @@
+"""Pictures of screens: what they show as text, and as SVG where colours count, compared with the kept ones.
+
+`LIFEBOAT_PICTURES=write make test TESTS=tests/tui` keeps the new ones; look at the difference before you commit them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from textual.app import App
+
+KEPT = Path(__file__).parent / "pictures"
+WRITE = "LIFEBOAT_PICTURES"
+_WRITING = bool(os.environ.get(WRITE))  # tests take everything out of the environment
+
+
+def shown(app: App[None]) -> str:
+    """Return the screen as lines of text, without trailing spaces."""
+    width, height = app.size
+    strips = app.screen._compositor.render_strips()
+    lines = [strip.text.rstrip() for strip in strips[:height]]
+    assert all(len(line) <= width for line in lines)
+    return "\n".join(lines) + "\n"
+
+
+class Pictures:
+    """The pictures of one test."""
+
+    def __init__(self, test: str) -> None:
+        self._test = test
+
+    def expect_text(self, app: App[None], name: str) -> str:
+        """Compare the text of the screen with the kept one; return it."""
+        text = shown(app)
+        self._expect(KEPT / f"{name}.txt", text)
+        return text
+
+    def expect_svg(self, app: App[None], name: str) -> None:
+        """Compare colours and text with the kept picture."""
+        svg = app.export_screenshot(title="lifeboat")
+        svg = re.sub(r"terminal-\d+-", "terminal-", svg)
+        svg = re.sub(r"\s*@font-face \{.*?\}\n", "\n", svg, flags=re.DOTALL)
+        self._expect(KEPT / f"{name}.svg", svg)
+
+    def _expect(self, path: Path, made: str) -> None:
+        if _WRITING:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(made)
+        assert path.exists(), f"there is no picture {path.name}: {WRITE}=write keeps one"
+        assert made == path.read_text(), f"{path.name} looks different (test {self._test})"

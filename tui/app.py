@@ -1,0 +1,259 @@
+"""The application: eight screens by digit, the facts that they show, and the one way to start something."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, Literal
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+
+from toolkit.errors import LifeboatError
+from toolkit.operations.health import Overview, overview
+from toolkit.operations.jobs import JobRow
+from toolkit.operations.session import Session
+from tui import act as acts
+from tui import clipboard
+from tui.act import Act, Started
+from tui.palette import Commands
+from tui.screens.frame import Frame
+from tui.screens.table import SCREENS
+from tui.terminal import Terminal
+from tui.text import Glyphs, line
+from tui.verbs import NAMES, Verb
+from tui.watching import Watching
+from tui.widgets.edges import ACTIVE
+from tui.widgets.rows import Rows
+
+Severity = Literal["information", "warning", "error"]
+
+
+class LifeboatApp(App[None]):
+    """The screens. `options` go with every command that is started; `watching` False reads only when told to."""
+
+    CSS_PATH = "styles/app.tcss"
+    TITLE = "lifeboat"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = dict(SCREENS)
+    DEFAULT_MODE = "health"
+    COMMANDS = {Commands}  # noqa: RUF012 - as Textual declares it
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(digit), f"go('{name}')", title, show=False, id=f"go.{name}")
+            for digit, (name, title) in enumerate(NAMES.items(), 1)
+        ),
+        Binding("ctrl+q", "quit", "Leave", show=False, id="leave", priority=True),
+    ]
+
+    class FactsRead(Message):
+        """The jobs or the health file say something new; None: that part did not change."""
+
+        def __init__(self, jobs: list[JobRow] | None, seen: Overview | None) -> None:
+            super().__init__()
+            self.jobs = jobs
+            self.seen = seen
+
+    def __init__(
+        self,
+        session: Session,
+        terminal: Terminal,
+        *,
+        options: Sequence[str] = (),
+        read_only: bool = False,
+        watching: bool = True,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.terminal = terminal
+        self.options = tuple(options)
+        self.read_only = read_only
+        self.host = session.host
+        self.failure: Exception | None = None
+        self.seen = overview(session)
+        self.jobs: list[JobRow] = []
+        self.mine: set[str] = set()
+        self.watching = Watching(session, lambda jobs, seen: self.post_message(self.FactsRead(jobs, seen)))
+        self._watches = watching
+        Glyphs.ascii = terminal.ascii
+        self.theme = terminal.theme
+
+    # ---- life
+
+    def on_mount(self) -> None:
+        """Take the user's keys, hear signals, and begin to watch once the first paint is out."""
+        self.set_keymap(dict(self.session.config.ui.keymap))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            try:
+                loop.add_signal_handler(number, self._end_by, number)
+            except (ValueError, RuntimeError, NotImplementedError):  # not in the main thread: tests
+                break
+        if self._watches:
+            self.call_after_refresh(self.watching.begin)
+
+    def _end_by(self, number: int) -> None:
+        """Leave the terminal clean on a signal. After SIGHUP it may be gone: then leave all the same."""
+        self.exit(return_code=128 + number)
+        if number == signal.SIGHUP:
+            asyncio.get_running_loop().call_later(2, os._exit, 128 + number)
+
+    def on_unmount(self) -> None:
+        """Stop watching; the jobs go on."""
+        self.watching.end()
+
+    def _fatal_error(self) -> None:
+        """Leave at an error that nobody foresaw; it is reported as a bug, without the values of variables."""
+        error = self._exception
+        self.failure = error if isinstance(error, Exception) else RuntimeError("the screens ended")
+        self._close_messages_no_wait()
+
+    def on_lifeboat_app_facts_read(self, message: FactsRead) -> None:
+        """Take what is new, say how own jobs ended, and have the screen show it."""
+        before = {row.id: row.state for row in self.jobs}
+        if message.jobs is not None:
+            self.jobs = message.jobs
+        if message.seen is not None:
+            self.seen = message.seen
+        for row in self.jobs if message.jobs is not None else ():
+            if row.id in self.mine and row.state not in ACTIVE and before.get(row.id, "running") in ACTIVE:
+                self._ended(row)
+        screen = self.screen
+        if isinstance(screen, Frame):
+            screen.edges()
+            screen.facts()
+
+    def _ended(self, row: JobRow) -> None:
+        self.mine.discard(row.id)
+        severity: Severity = "information" if row.state == "ok" else "warning"
+        said = row.error or row.summary
+        self.say(f"{row.operation}: {row.state}" + (f", {said}" if said else "") + "   7 shows it", severity=severity)
+
+    def look(self) -> None:
+        """Read jobs and health now, in this thread; for tests, and for screens that cannot wait."""
+        jobs, seen = self.watching.look()
+        self.on_lifeboat_app_facts_read(self.FactsRead(jobs, seen))
+
+    # ---- moving about
+
+    async def action_go(self, mode: str) -> None:
+        """Go to a screen by its digit."""
+        await self.go(mode)
+
+    async def go(self, mode: str) -> None:
+        """Go to the screen `mode`; what lies over it there, such as a wizard, is still there."""
+        if mode != self.current_mode:
+            await self.switch_mode(mode)
+
+    async def show_job(self, job: str) -> None:
+        """Go to the jobs, with the cursor on `job`."""
+        await self.go("jobs")
+        self.look()
+        for rows in self.screen.query(Rows):
+            rows.go_to(job)
+
+    def back(self) -> None:
+        """Close what lies over a screen; on Health leave the UI, else go there."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif self.current_mode != self.DEFAULT_MODE:
+            self.run_worker(self.go(self.DEFAULT_MODE))
+        else:
+            self.leave()
+
+    def leave(self) -> None:
+        """Leave; with own jobs still running, ask first whether they shall go on."""
+        going = [row for row in self.jobs if row.id in self.mine and row.state in ACTIVE]
+        if not going:
+            self.exit()
+            return
+        from tui.screens.leaving import Leaving
+
+        self.push_screen(Leaving(going), self._left)
+
+    def _left(self, answer: str | None) -> None:
+        if answer == "leave":
+            self.exit()
+
+    # ---- saying
+
+    def say(self, text: str, *, severity: Severity = "information") -> None:
+        """Say something about what the user just did; it goes away by itself, so it is never the only place."""
+        self.notify(line(text), markup=False, severity=severity, timeout=6)
+
+    def keys_of(self, screen: Frame, verb: Verb) -> str:
+        """Return the keys of a verb in words: the user's own, where the configuration gives some."""
+        names = (f"{screen.screen_name()}.{verb.name}", f"all.{verb.name}")
+        own = next((key for name, key in self.session.config.ui.keymap.items() if name in names), None)
+        return own or verb.key_text
+
+    def against(self, verb: Verb) -> str:
+        """Return why nothing that acts can be done, whatever the screen."""
+        return "these screens only show (--read-only)" if self.read_only and verb.acts else ""
+
+    # ---- acts
+
+    def line(self, act: Act) -> str:
+        """Return the command line of `act` as it can be typed, with the options of this run."""
+        return act.with_options(self.options).line
+
+    def start(self, act: Act, then: Callable[[Started], None] | None = None) -> None:
+        """Start exactly the command of `act`, beside the UI; `then` gets what came of it, in the UI's thread.
+
+        In a UI that only shows nothing is started, whoever asks, except plans (`--dry-run`).
+        """
+        if self.read_only and "--dry-run" not in act.words:
+            self.say("these screens only show (--read-only); nothing was started", severity="warning")
+            return
+        whole = act.with_options(self.options)
+        self.run_worker(lambda: self._start(whole, then), thread=True, group="acts", exit_on_error=False)
+
+    def _start(self, act: Act, then: Callable[[Started], None] | None) -> None:
+        try:
+            started = acts.start(self.session, act)
+        except LifeboatError as error:
+            hint = f"; {error.hint}" if error.hint else ""
+            self.call_from_thread(self.say, f"not started: {error.message}{hint}", severity="error")
+            return
+        self.watching.wake()
+        self.call_from_thread(self._started, started, then)
+
+    def _started(self, started: Started, then: Callable[[Started], None] | None) -> None:
+        if started.job:
+            self.mine.add(started.job)
+        reply = started.reply
+        if reply is not None and (reply.message or reply.exit):
+            hint = f"; {reply.hint}" if reply.hint else ""
+            self.say(f"{reply.message}{hint}", severity="error" if reply.exit else "information")
+        elif then is None:
+            self.say(f"started: {started.act.title} (job {started.job}, 7 shows it)")
+        if then is not None:
+            then(started)
+
+    def copy(self, text: str) -> None:
+        """Copy `text`, and say which way was tried."""
+        send = self._driver.write if self._driver is not None else lambda _: None
+        way = clipboard.copy(text, environ=os.environ, state=self.session.state, send=send)
+        self.say(f"{way}: {text}")
+
+    def shell(self, folder: str) -> None:
+        """Run the user's shell in `folder` with the terminal to itself, and come back when it ends."""
+        program = os.environ.get("SHELL") or "/bin/sh"
+        place = folder if os.path.isdir(folder) else "/"
+        with self.suspend():
+            print(line(f"a shell in {place}; `exit` comes back"), flush=True)  # noqa: T201 - the terminal is ours
+            subprocess.run([program], cwd=place, check=False)
+        self.refresh(layout=True)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Return what the palette offers besides the verbs; no themes where there are no colours."""
+        del screen
+        yield SystemCommand("Leave", "leave; jobs go on", self.leave)
+        if self.terminal.colors > 16:
+            yield SystemCommand("Theme", "other colours, until you leave", self.action_change_theme)

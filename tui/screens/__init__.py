@@ -1,0 +1,1 @@
+"""The screens, one a digit, and what lies over them: plans, questions, help."""

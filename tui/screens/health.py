@@ -1,0 +1,291 @@
+"""Health, the first screen: is my data safe, and what do I press. Painted from the health file alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Static
+
+from toolkit.operations.health import Target
+from toolkit.operations.jobs import JobRow
+from toolkit.wording import age_text, percent_text, time_text
+from tui.act import Act
+from tui.screens.frame import Frame
+from tui.text import Piece, line, lines, put, rule
+from tui.verbs import Verb
+from tui.widgets.edges import ACTIVE, base
+from tui.widgets.rows import Cell, Column, Listed, Row, Rows
+
+WORDS = {"bad": "BAD", "warn": "WARN", "unknown": "?", "ok": "OK"}
+TONES = {"bad": "bad", "warn": "warn", "unknown": "warn", "ok": "ok"}
+LOOKS = ("diagnose", "rescue", "repair", "verify", "backup")
+
+
+def name_of(target: Target) -> str:
+    """Return what a target is called in lists: the file of a database, a folder with a slash."""
+    kind, _, path = target.path.partition(":") if target.kind == "files" else ("", "", target.path)
+    name = base(path or kind)
+    return f"{name}/" if target.kind == "files" and kind in ("files", "logs") else name
+
+
+def key_of(target: Target) -> str:
+    """Return the key of a target in lists."""
+    return f"{target.profile}\n{target.path}"
+
+
+class HealthScreen(Frame):
+    """All targets, worst first, the cursor on the worst; below, what was found and the way out."""
+
+    MODE = "health"
+    TITLE_LINE = "is the data safe, and what to press"
+    VERBS: ClassVar[tuple[Verb, ...]] = (
+        Verb(name="open", key="enter", label="Open", help="damaged: the exact steps of the way out; else all details"),
+        Verb(name="backup", key="b", label="Backup", help="back up this application now", acts=True),
+        Verb(name="check", key="d", label="Check", help="look for damage in full; changes nothing", acts=True),
+        Verb(name="quick", key="D", label="", help="look for damage quickly, where a full look takes long", acts=True),
+        Verb(name="repair", key="f", label="Repair", help="plan to mend the file in its place instead"),
+        Verb(name="restore", key="r", label="Restore", help="choose a backup to put back"),
+    )
+
+    def body(self) -> ComposeResult:
+        """Compose the list and what is said of the row under the cursor."""
+        yield Rows(
+            (
+                Column(name="state", title="STATE", width=5),
+                Column(name="target", title="TARGET", width=14),
+                Column(name="good", title="LAST GOOD", width=14),
+                Column(name="checked", title="CHECKED", width=12),
+                Column(name="why", title="WHY"),
+            ),
+            Listed(self._rows(), self.ui.session.now),
+        )
+        yield Static(id="rule", classes="rule")
+        yield Static(id="detail")
+
+    def more_columns(self) -> frozenset[str]:
+        """Filters can also ask for the profile, the path and the age of the last good backup."""
+        return frozenset({"profile", "path", "age"})
+
+    @property
+    def target(self) -> Target | None:
+        """The target under the cursor."""
+        row = self.query_one(Rows).current
+        return None if row is None else next((one for one in self.ui.seen.targets if key_of(one) == row.key), None)
+
+    def facts(self) -> None:
+        """Show the targets as they are known now; the cursor stays on its row."""
+        rows = self.query_one(Rows)
+        rows.styles.height = max(2, min(len(self.ui.seen.targets) + 1, max(4, self.size.height // 2 - 3)))
+        rows.show(Listed(self._rows(), self.ui.session.now))
+        self._detail()
+
+    def on_rows_moved(self) -> None:
+        """Say what is known of the row under the cursor."""
+        self._detail()
+        self.edges()
+
+    def _rows(self) -> list[Row]:
+        now = self.ui.session.now()
+        return [self._row(one, now) for one in self.ui.seen.targets]
+
+    def _row(self, target: Target, now: datetime) -> Row:
+        good, check = target.last_good, target.last_check
+        running = self._under_way(target)
+        why = target.reasons[0].text if target.reasons else ""
+        if not target.reasons and target.state == "unknown":
+            why = "nobody has looked yet: b backs it up, d checks it"
+        tested = " tested" if good is not None and good.tested_at is not None else ""
+        return Row(
+            key=key_of(target),
+            cells=(
+                Cell(WORDS[target.state], TONES[target.state]),
+                name_of(target),
+                Cell("-" if good is None else _short(good.at, now) + tested, "" if good is not None else "warn"),
+                Cell("-" if check is None else f"{_short(check.at, now)} {check.kind}", "" if check else "dim"),
+                Cell(running or why, "warn" if running else ""),
+            ),
+            values={
+                "state": WORDS[target.state].lower(),
+                "target": name_of(target),
+                "good": good.at if good is not None else None,
+                "age": good.at if good is not None else None,
+                "checked": check.at if check is not None else None,
+                "why": why,
+                "profile": target.profile,
+                "path": target.path,
+            },
+        )
+
+    def _under_way(self, target: Target) -> str:
+        for job in self.ui.jobs:
+            if job.state in ACTIVE and job.operation in LOOKS and _is_of(job, target):
+                return f"{job.operation} {percent_text(job.done or 0, job.total) or 'running'}".strip()
+        return ""
+
+    # ---- what is said below
+
+    def _detail(self) -> None:
+        width = self.size.width
+        self._set("#rule", Content(rule() * width))
+        target = self.target
+        found = list(self._empty() if target is None else self._said(target))
+        self.query_one("#detail", Static).update(lines(one.truncate(width) for one in found))
+
+    def _empty(self) -> Iterator[Content]:
+        problem = self.ui.seen.problem
+        if problem:
+            yield put((" " + problem, "bold $text-error"), "; nothing is known until somebody looks again: ")
+            yield put("   ", ("lifeboat diagnose", "bold"), "  and  ", ("lifeboat backup", "bold"))
+        else:
+            yield put((" Nothing is looked after yet.", "bold"))
+            yield Content("")
+            yield put("   lifeboat backup /path/to/app         ", "the first backup, at once")
+            yield put("   lifeboat config init /path/to/app    ", "a configuration: what, when, where to")
+
+    def _said(self, target: Target) -> Iterator[Content]:
+        now = self.ui.session.now()
+        damaged = self._damaged(target)
+        name, state = name_of(target), "is damaged" if damaged else WORDS[target.state]
+        tone = {"bad": "bold $text-error", "warn": "bold $text-warning"}.get(target.state, "bold")
+        yield put((f" {name} {state}", tone), f"   {target.path.partition(':')[2] or target.path}")
+        check = target.last_check
+        told = check.said if check is not None and damaged else ()
+        for text in told[:3] or tuple(reason.text for reason in target.reasons[:3]):
+            yield put("   " + text)
+        facts: list[str] = []
+        if check is not None:
+            facts.append(f"{check.kind} check {time_text(check.at, now)} ({age_text(check.at, now)}): {check.result}")
+        if target.open_by:
+            facts.append(f"open in: {', '.join(target.open_by[:3])}")
+        if facts:
+            yield put((" " + "   ".join(facts), "$text-muted"))
+        yield Content("")
+        yield from self._way_out(target, now) if damaged else self._standing(target, now)
+
+    def _damaged(self, target: Target) -> bool:
+        return target.kind == "database" and any(one.code == "damaged" for one in target.reasons)
+
+    def _way_out(self, target: Target, now: datetime) -> Iterator[Content]:
+        yield put((" Way out: ", "bold"), "every way is made on copies first; then you see the steps")
+        good = target.last_good
+        if good is not None:
+            tested = f", tested {time_text(good.tested_at, now)}" if good.tested_at is not None else ", not tested"
+            yield put(f"   at worst  the backup of {time_text(good.at, now)} (" + good.id + tested + ")")
+            yield put(f"   loses     then what was written since: {age_text(good.at, now).removesuffix(' ago')}")
+        else:
+            yield put("   at worst  there is no good backup: only what the file still holds")
+        yield put("   undo      yes, the damaged file is kept")
+        yield Content("")
+        yield put(
+            ("   Enter", "bold"), "  show the exact steps          ", ("f", "bold"), "  mend it in its place instead"
+        )
+        yield put(("   d    ", "bold"), "  look again, in full           ", ("r", "bold"), "  pick another backup")
+
+    def _standing(self, target: Target, now: datetime) -> Iterator[Content]:
+        good = target.last_good
+        if good is None:
+            yield put((" No good backup. ", "bold $text-warning"), ("b", "bold"), " makes one now.")
+        else:
+            said: list[Piece] = [f" Last good backup {time_text(good.at, now)} ({age_text(good.at, now)}), {good.id}"]
+            said.append(
+                f", tested {time_text(good.tested_at, now)}" if good.tested_at else ", verified, not opened yet"
+            )
+            yield put(*said)
+        if target.failed_since_good:
+            yield put((f" {target.failed_since_good} failed since", "$text-warning"))
+        yield Content("")
+        yield put(("   b", "bold"), "  back up now     ", ("d", "bold"), "  check now     ", ("r", "bold"), "  restore")
+
+    # ---- verbs
+
+    def against(self, verb: Verb) -> str:
+        """Say why a verb cannot be used on the row under the cursor."""
+        if verb.name in ("open", "backup", "check", "quick", "repair", "restore") and self.target is None:
+            return "there is no target here"
+        target = self.target
+        if verb.name in ("check", "quick", "repair") and target is not None and target.kind != "database":
+            return "only databases can be checked and mended; v on Backups compares files"
+        return super().against(verb)
+
+    def commands(self) -> Iterator[Act]:
+        """Yield the command of the way out, then the others."""
+        target = self.target
+        if target is None:
+            return
+        if self._damaged(target):
+            yield Act(words=("rescue", target.path), title=f"rescue {name_of(target)}")
+        yield self._backup(target)
+        if target.kind == "database":
+            yield self._check(target)
+
+    def folder(self) -> str:
+        """Return the folder of the target."""
+        target = self.target
+        path = "" if target is None else target.path.partition(":")[2] if target.kind == "files" else target.path
+        return path.rpartition("/")[0] or "/"
+
+    def _backup(self, target: Target) -> Act:
+        return Act(
+            words=("backup", target.profile),
+            title=f"backup of {target.profile}",
+            operation="backup",
+            targets=(target.profile,),
+        )
+
+    def _check(self, target: Target, *more: str) -> Act:
+        title = f"check of {name_of(target)}"
+        return Act(words=("diagnose", target.path, *more), title=title, operation="diagnose", targets=(target.path,))
+
+    def do_open(self) -> None:
+        """Show the exact steps of the way out, or all that is known."""
+        target = self.target
+        if target is None:
+            return
+        if self._damaged(target):
+            self._plan(target)
+            return
+        from tui.screens.detail import DetailScreen
+
+        self.ui.push_screen(DetailScreen(target))
+
+    def _plan(self, target: Target, way: str = "") -> None:
+        from tui.screens.plan import RescueScreen
+
+        self.ui.push_screen(RescueScreen(target.path, host=self.ui.host, way=way))
+
+    def do_backup(self) -> None:
+        """Back up now."""
+        if self.target is not None:
+            self.ui.start(self._backup(self.target))
+
+    def do_check(self) -> None:
+        """Check in full."""
+        if self.target is not None:
+            self.ui.start(self._check(self.target))
+
+    def do_quick(self) -> None:
+        """Check quickly."""
+        if self.target is not None:
+            self.ui.start(self._check(self.target, "--quick"))
+
+    def do_repair(self) -> None:
+        """Plan to mend the file in its place."""
+        if self.target is not None:
+            self._plan(self.target, "mend")
+
+    async def do_restore(self) -> None:
+        """Go to the backups of the target."""
+        await self.ui.go("backups")
+
+
+def _short(when: datetime, now: datetime) -> str:
+    """Return a time for a narrow column: the clock within a day, else the age."""
+    return time_text(when, now) if (now - when).total_seconds() < 86400 // 2 else age_text(when, now)
+
+
+def _is_of(job: JobRow, target: Target) -> bool:
+    return any(one in (target.profile, target.path) or line(one) == line(target.path) for one in job.targets)

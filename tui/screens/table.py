@@ -1,0 +1,67 @@
+"""Which screen belongs to which digit. A screen is imported when it is opened first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.screen import Screen
+
+
+def _health() -> Screen[None]:
+    from tui.screens.health import HealthScreen
+
+    return HealthScreen()
+
+
+def _backups() -> Screen[None]:
+    from tui.screens.soon import BackupsSoon
+
+    return BackupsSoon()
+
+
+def _diagnose() -> Screen[None]:
+    from tui.screens.soon import DiagnoseSoon
+
+    return DiagnoseSoon()
+
+
+def _drive() -> Screen[None]:
+    from tui.screens.soon import DriveSoon
+
+    return DriveSoon()
+
+
+def _schedule() -> Screen[None]:
+    from tui.screens.soon import ScheduleSoon
+
+    return ScheduleSoon()
+
+
+def _fleet() -> Screen[None]:
+    from tui.screens.fleet import FleetScreen
+
+    return FleetScreen()
+
+
+def _jobs() -> Screen[None]:
+    from tui.screens.jobs import JobsScreen
+
+    return JobsScreen()
+
+
+def _setup() -> Screen[None]:
+    from tui.screens.soon import SetupSoon
+
+    return SetupSoon()
+
+
+SCREENS: dict[str, Callable[[], Screen[None]]] = {
+    "health": _health,
+    "backups": _backups,
+    "diagnose": _diagnose,
+    "drive": _drive,
+    "schedule": _schedule,
+    "fleet": _fleet,
+    "jobs": _jobs,
+    "setup": _setup,
+}

@@ -1,0 +1,1 @@
+"""What the screens are made of: the list, the lines at the edge, the field for a filter."""

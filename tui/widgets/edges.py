@@ -1,0 +1,113 @@
+"""The lines at the edge of every screen: where one is, the eight screens, the job that runs, the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from textual.content import Content
+
+from toolkit.display import cells
+from toolkit.operations.health import Overview
+from toolkit.operations.jobs import JobRow
+from toolkit.wording import bar, count_text, duration_text, percent_text, rate_text, size_text, time_text
+from tui.text import Piece, ends, line, put
+from tui.verbs import NAMES, Verb
+
+ACTIVE = ("asking", "running", "cancelling", "queued")
+"""The states of jobs that are not over, the one that needs somebody first."""
+
+
+def header(host: str, seen: Overview, now: datetime, width: int, *, read_only: bool) -> Content:
+    """Return the first line: the host, how many targets are in which state, and when this was read."""
+    counts = {state: sum(one.state == state for one in seen.targets) for state in ("bad", "warn", "unknown")}
+    pieces: list[Piece] = [(" lifeboat  ", "bold"), host, ("  | ", "$text-muted")]
+    pieces.append(count_text(len(seen.targets), "target"))
+    tones = {"bad": ("BAD", "bold $text-error"), "warn": ("WARN", "$text-warning"), "unknown": ("?", "$text-warning")}
+    for state, count in counts.items():
+        if count:
+            word, style = tones[state]
+            pieces.append((f"  {count} {word}", style))
+    if read_only:
+        pieces.append(("  READ-ONLY", "bold $text-warning"))
+    zone = now.astimezone().tzname() or "UTC"
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    day = f"{now.astimezone().day} {months[now.astimezone().month - 1]}"
+    return ends(put(*pieces), put((f"{day} {now.astimezone():%H:%M} {zone} ", "$text-muted")), width)
+
+
+def tabs(mode: str, jobs: Sequence[JobRow], width: int) -> Content:
+    """Return the second line: the eight screens with their digits, the one that is open in brackets."""
+    going = sum(one.state in ACTIVE for one in jobs)
+    words = [f"{number} {title}" for number, title in enumerate(NAMES.values(), 1)]
+    if going:
+        words[6] += f" {going}"
+    if sum(len(word) + 1 for word in words) + 2 > width:
+        words = [word if name == mode else word[:5] for word, name in zip(words, NAMES, strict=True)]
+    pieces: list[Piece] = []
+    for word, name in zip(words, NAMES, strict=True):
+        pieces.append((f"[{word}]", "bold reverse") if name == mode else f" {word}")
+    return put(*pieces).truncate(width)
+
+
+def progress_text(job: JobRow, *, wide: int = 12) -> str:
+    """Return how far a job is: bar, percent, amounts, rate and what is left, as far as they are known."""
+    if job.done is None:
+        return ""
+    bytes_ = job.unit == "bytes"
+    amount = size_text(job.done) if bytes_ else f"{job.done:,}"
+    if job.total:
+        amount = f"{amount}/{size_text(job.total) if bytes_ else f'{job.total:,}'}"
+    amount = amount if bytes_ else f"{amount} {job.unit}"
+    parts = [bar(job.done, job.total, width=wide) if job.total else "", percent_text(job.done, job.total), amount]
+    if job.rate and bytes_:
+        parts.append(rate_text(job.rate))
+    if job.eta_s:
+        parts.append(f"{duration_text(job.eta_s)} left")
+    return "  ".join(part for part in parts if part)
+
+
+def job_line(jobs: Sequence[JobRow], now: datetime, width: int) -> Content:
+    """Return the line above the keys: what runs or asks, else what was interrupted or how the last job ended."""
+    going = sorted((one for one in jobs if one.state in ACTIVE), key=lambda one: ACTIVE.index(one.state))
+    if going:
+        job = going[0]
+        what = f" * {job.operation} {' '.join(base(target) for target in job.targets)}"
+        if job.state == "asking" and job.question is not None:
+            said = f"asks: {job.question.kind} {job.question.subject}   7 answers"
+            return put((what, "bold"), "  ", (said, "bold $text-warning")).truncate(width)
+        rest = progress_text(job) or (job.step or job.state)
+        more = f"  +{len(going) - 1}" if len(going) > 1 else ""
+        return ends(put((what, "bold"), "  ", rest), put(more, "  7 "), width)
+    if not jobs:
+        return put((" nothing has run yet", "$text-muted"))
+    job = jobs[0]
+    what = f" {job.operation} {' '.join(base(target) for target in job.targets)}"
+    when = time_text(job.heard or job.created, now)
+    tone = {"failed": "bold $text-error", "interrupted": "bold $text-error", "warn": "$text-warning"}.get(job.state, "")
+    word = job.state.upper() if job.state in ("failed", "interrupted") else job.state
+    said = f"  {job.error or job.summary}" if job.state in ("failed", "interrupted", "warn") else ""
+    return ends(
+        put((f"{what}: ", "$text-muted"), (word, tone or "$text-muted"), (said, "")), put(f"  {when}  7 "), width
+    )
+
+
+def base(name: str) -> str:
+    """Return the last part of a path, or the word itself."""
+    return name.rstrip("/").rpartition("/")[2] or name
+
+
+def keys(verbs: Sequence[tuple[Verb, bool]], width: int) -> Content:
+    """Return the last line: each verb with a label, with its key; those that cannot be used now are grey."""
+    pieces: list[Piece] = []
+    used = 0
+    for verb, usable in verbs:
+        if not verb.label:
+            continue
+        need = cells(line(verb.key_text)) + cells(line(verb.label)) + 2
+        if used + need > width:
+            break
+        used += need
+        key = (verb.key_text, "bold $text-accent") if usable else (verb.key_text, "dim")
+        pieces += [" ", key, (f" {verb.label}", "" if usable else "dim")]
+    return put(*pieces)
