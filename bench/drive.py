@@ -3,8 +3,8 @@
     python bench/drive.py --size 1024 --repeat 5
     python bench/drive.py --memory 5120
 
-The server runs in a process of its own, and both ways take turns. `--memory` uploads that many MiB without keeping
-them and tells the highest resident memory of the uploading process.
+The server runs in a process of its own, and both ways take turns. `--memory` sends and fetches that many MiB and tells
+the highest resident memory of the process that does; it needs twice that much room in TMPDIR.
 """
 
 from __future__ import annotations
@@ -173,18 +173,26 @@ def compare(folder: Path, size: int, repeat: int) -> None:
 
 
 def memory(folder: Path, size: int) -> None:
-    """Upload a file of holes and print the highest resident memory of this process."""
+    """Send a file of holes and fetch it again; print the highest resident memory of this process for each way."""
     from toolkit.destinations.base import MemoryBookmark
+    from toolkit.destinations.fetch import fetch
     from toolkit.destinations.gdrive.destination import GoogleDriveDestination
 
     path = folder / "large.tar.zst"
     path.touch()
     os.truncate(path, size << 20)
-    with running_server(folder, discard=True) as settings, GoogleDriveDestination(settings, state=folder) as drive:
-        wall, cpu = timed(lambda: drive.put(path, properties(path), bookmark=MemoryBookmark()))
-    said = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    peak = int(said.split()[1]) / 1024  # unlike ru_maxrss, without what the parent had before exec
-    print(f"{size} MiB: {wall:.1f} s, {cpu:.1f} s CPU, peak {peak:.0f} MiB")
+    said = properties(path)
+    made: list[Any] = []
+    with running_server(folder, discard=False) as settings, GoogleDriveDestination(settings, state=folder) as drive:
+        for way, work in (
+            ("up", lambda: made.append(drive.put(path, said, bookmark=MemoryBookmark()))),
+            ("down", lambda: fetch(drive, made[0], folder / "down")),
+        ):
+            Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets VmHWM
+            wall, cpu = timed(work)
+            lines = Path("/proc/self/status").read_text().splitlines()
+            peak = int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+            print(f"{way}: {size} MiB in {wall:.1f} s, {cpu:.1f} s CPU, peak {peak:.0f} MiB", flush=True)
 
 
 def main() -> None:
@@ -192,7 +200,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=512, help="MiB of the file that goes up and down [512]")
     parser.add_argument("--repeat", type=int, default=5, help="rounds [5]")
-    parser.add_argument("--memory", type=int, default=0, help="upload this many MiB, and tell the memory it took")
+    parser.add_argument(
+        "--memory", type=int, default=0, help="send and fetch this many MiB, and tell the memory it took"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lifeboat-drive-") as name:
         if arguments.memory:

@@ -216,10 +216,84 @@ def role_rows(options: dict[str, Any], above: str = "") -> Iterator[tuple[str, .
         yield from role_rows(option.get("options", {}), f"{above}&emsp;")
 
 
+HELD: dict[str, tuple[str, str]] = {
+    "Google Drive": (
+        "tests/destinations/gdrive/test_conformance_gdrive.py",
+        "a strict server, as a person, in a shared drive, and as a content manager",
+    ),
+    "directory": ("tests/destinations/test_conformance.py", "a real file system"),
+    "S3": ("tests/destinations/test_s3.py", "moto's server"),
+    "SFTP": ("tests/destinations/test_sftp.py", "OpenSSH's server"),
+    "memory": ("tests/destinations/test_conformance.py", "for tests; also behind the wrappers that retry and limit"),
+}
+"""Each destination: the test that holds it to every promise, and against what."""
+
+
+def destinations_page() -> str:
+    """Return destinations.md: each promise, and which destinations are held to it."""
+    from toolkit.destinations.conformance import CHECKS
+
+    rows = [(f"`{check.name}`", check.title, *("yes" for _ in HELD)) for check in CHECKS]
+    return (
+        NOTE.format(source="toolkit/destinations/conformance.py and scripts/reference.py")
+        + "# What destinations promise\n\n"
+        + "`toolkit/destinations/base.py` says it in prose. Each promise is a check that runs in the tests against "
+        + "every destination, and against your own account with `lifeboat destination check NAME`. A promise that is "
+        + "broken anywhere fails the tests: there is no other word than `yes` in this table, and "
+        + "`tests/architecture/test_reference.py` looks that none of the runs is passed over.\n\n"
+        + table(("check", "promise", *HELD), rows)
+        + "\n"
+        + table(
+            ("destination", "held by", "against"), [(name, f"`{path}`", what) for name, (path, what) in HELD.items()]
+        )
+        + "\n## Faults\n\nOf Google Drive, against `tests/makers/driveserver.py`, which speaks the part of Drive v3 "
+        + "that is used, strictly:\n\n"
+        + table(("what is done", "where"), [(what, f"`{path}`") for what, path in FAULTS])
+        + "\n## Speed and memory\n\nMeasured on 2026-11-26 with `bench/drive.py`, server and client on two shared "
+        + "cores of one machine:\n\n"
+        + table(("", "time", "highest resident memory"), list(MEASURED))
+    )
+
+
+DRIVE_TESTS = "tests/destinations/gdrive"
+FAULTS: tuple[tuple[str, str], ...] = (
+    (
+        "5xx, 429, 403 rate limits, reset, stall, a cut in mid-chunk, 401, a lost reply: at each request of an upload",
+        f"{DRIVE_TESTS}/test_upload_faults.py",
+    ),
+    (
+        "the same at each range of a download, other bytes than asked for, a wrong digest",
+        f"{DRIVE_TESTS}/test_download_faults.py",
+    ),
+    (
+        "200 uploads while a fifth of all requests fails: each arrives once, with the right digest",
+        f"{DRIVE_TESTS}/test_upload_faults.py",
+    ),
+    ("120 downloads while a fifth of all requests fails", f"{DRIVE_TESTS}/test_download_faults.py"),
+    ("kill -9 at random moments of uploads and downloads, then a new process", "tests/faults/test_drive_kills.py"),
+    (
+        "kill -9 before each durable step of a copy, of its retry, and of a restore from there",
+        "tests/faults/test_upload_kills.py",
+    ),
+)
+"""What is done to transfers, and the test that does it."""
+
+MEASURED: tuple[tuple[str, str, str], ...] = (
+    ("upload of 512 MiB", "0.9 to 1.0 times a bare loop of Google's client", ""),
+    ("download of 400 MiB, written and hashed", "1.0 to 1.1 times a bare loop that does not hash", ""),
+    ("upload of 5 GiB", "34 s", "48 MiB"),
+    ("download of 5 GiB", "51 s", "88 MiB"),
+    ("5 GiB to a directory on a busy disk, compared", "149 s", "39 MiB"),
+    ("5 GiB from there", "68 s", "63 MiB"),
+)
+"""`bench/drive.py` on 2026-11-26."""
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "format/config.schema.json": configuration_schema,
     "reference/commands.md": commands_page,
     "reference/configuration.md": configuration_page,
+    "reference/destinations.md": destinations_page,
     "reference/errors.md": errors_page,
     "reference/events.md": events_page,
     "reference/exit-codes.md": exit_codes_page,

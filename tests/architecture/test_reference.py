@@ -31,6 +31,24 @@ def test_generated_pages_are_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text() == generator.PAGES[name](), "run `make docs`"
 
 
+@pytest.mark.parametrize("path", sorted({path for path, _ in generator.HELD.values()}))
+def test_every_destination_is_really_held_to_every_promise(path: str) -> None:
+    text = (ROOT / path).read_text()
+    assert "@every_check\n" in text
+    assert "broken(check, " in text
+    assert "skip" not in text.replace("importorskip", "")
+
+
+def test_the_tests_that_the_page_names_are_there() -> None:
+    assert [path for _, path in generator.FAULTS if not (ROOT / path).exists()] == []
+
+
+def test_every_module_of_a_destination_is_in_the_table() -> None:
+    from toolkit.destinations.registry import OPENERS
+
+    assert len(OPENERS) == len(generator.HELD) - 1  # memory is configured nowhere
+
+
 def test_every_error_is_drawn_in_the_tree_and_has_a_code_of_its_own() -> None:
     from toolkit import errors
 

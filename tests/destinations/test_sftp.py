@@ -15,8 +15,6 @@ from toolkit.destinations.sftp import SftpDestination
 from toolkit.errors import DestinationError, DestinationTransientError, SignInNeededError
 from toolkit.profile.model import Sftp
 
-pytest.importorskip("sshfs", reason="the extra `sftp` is not installed")
-
 
 @pytest.fixture(scope="module", params=["shell", "sftp only"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from toolkit import durable
+from toolkit.beside import Beside
 from toolkit.destinations.base import CHUNK, Destination, RemoteObject
 from toolkit.errors import CancelledError, TransferDamagedError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.hashing import Digest
+
+AHEAD = 2
+"""Pieces that wait to be written while the next one comes."""
 
 
 def partial_of(found: RemoteObject, target: Path) -> Path:
@@ -40,13 +46,14 @@ def fetch(
         digest = Digest()
         done = _take_up(file, digest, found.size, should_stop)
         on_progress(done, found.size)
-        for piece in destination.read(found.id, start=done) if done < found.size else ():
-            if should_stop():
-                raise CancelledError("the download was cancelled")
-            file.write(piece)
-            digest.update(piece)
-            done += len(piece)
-            on_progress(done, found.size)
+        with _written_beside(file) as write:
+            for piece in destination.read(found.id, start=done) if done < found.size else ():
+                if should_stop():
+                    raise CancelledError("the download was cancelled")
+                write(piece)
+                digest.update(piece)
+                done += len(piece)
+                on_progress(done, found.size)
         durable.sync_file(file)
     wrong = _difference(found, done, digest.hexdigest())
     with durable.translated(target):
@@ -59,6 +66,19 @@ def fetch(
             )
         durable.rename(partial, target)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _written_beside(file: IO[bytes]) -> Iterator[Callable[[bytes], None]]:
+    """Give what has a piece written while the next one comes; whatever happens, what came is in `file` afterwards."""
+    beside = Beside("writing a download", ahead=AHEAD)
+    try:
+        yield lambda piece: beside.do(file.write, piece)
+        beside.settle()
+    finally:
+        with contextlib.suppress(OSError):
+            beside.settle()
+        beside.abandon()
 
 
 def _open(partial: Path) -> IO[bytes]:

@@ -26,9 +26,9 @@ MEBIBYTE = 1 << 20
 def test_memory_stays_flat() -> None:
     bench = [sys.executable, str(ROOT / "bench" / "drive.py"), "--memory", "300"]
     ran = subprocess.run(bench, capture_output=True, text=True, check=False, env={**os.environ})
-    peak = re.search(r"peak (\d+) MiB", ran.stdout)
-    assert peak is not None, ran.stderr
-    assert int(peak[1]) < 150
+    peaks = [int(peak) for peak in re.findall(r"peak (\d+) MiB", ran.stdout)]
+    assert len(peaks) == 2, ran.stderr
+    assert max(peaks) < 150
 
 
 def test_an_upload_keeps_to_its_speed(server: DriveServer, ann: Reopen, tmp_path: Path) -> None:
