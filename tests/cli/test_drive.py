@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -315,6 +316,26 @@ def test_a_plain_address_that_is_not_here_is_refused(ann: Home) -> None:
     kept.write_text(kept.read_text().replace("http://127.0.0.1", "http://drive.example"))
     assert "https" in str(ann.run("drive", "list", code=2)["error"])
     assert credentials.require_safe("https://drive.example/") == "https://drive.example"
+
+
+def test_each_scheduled_backup_of_a_profile_with_drive_uploads_by_itself(server: DriveServer, tmp_path: Path) -> None:
+    home = Home(tmp_path, person(server, tmp_path / "etc"), automatic=True)
+    sign_in(server, home.settings, home.state)
+    shown = home.run("schedule", "show", "--cron-file", tmp_path / "cron", "--units", tmp_path / "units")
+    commands = {str(one["name"]): shlex.split(str(one["command"])) for one in items(shown, "entries")}
+    assert {"shop-daily", "shop-weekly", "shop-monthly", "sync"} <= commands.keys()
+    for kind in ("daily", "weekly", "monthly"):
+        program, *words = commands[f"shop-{kind}"]
+        assert program == "lifeboat"
+        assert home.text(*words) == ""
+        assert items(home.run("drive", "list"))[0]["kind"] == kind
+    assert len(items(home.run("drive", "list"))) == 3
+    server.world.accounts[ANN].limit = 10
+    assert "too little space there" in home.text(*commands["shop-daily"][1:], code=3)
+    server.world.accounts[ANN].limit = None
+    assert "next " in home.text(*commands["sync"][1:], code=3)
+    home.run("sync", "--now")
+    assert len(items(home.run("drive", "list"))) == 4
 
 
 def test_paused_uploads_wait_and_nothing_is_lost(server: DriveServer, tmp_path: Path) -> None:

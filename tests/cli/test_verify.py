@@ -7,6 +7,7 @@ import random
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -39,11 +40,14 @@ def test_each_level_leaves_its_evidence_and_a_lower_one_takes_none_away(vault: P
     assert evidence(vault, ident)["level"] == "verified"
     ran = lifeboat("verify", ident, "--rehearse", "--vault", vault, "--json")
     assert (ran.code, ran.document["backups"][0]["evidence"]) == (0, "rehearsed")
-    assert evidence(vault, ident)["level"] == "rehearsed"
+    rehearsed = evidence(vault, ident)
+    assert rehearsed["level"] == "rehearsed"
+    assert rehearsed["seconds"] == ran.document["backups"][0]["seconds"] > 0
+    assert "took" in lifeboat("show", ident, "--vault", vault).stdout
     ran = lifeboat("verify", "latest", "--open", "--vault", vault)
     assert ran.code == 0
     assert ran.stdout.startswith(f"ok  {ident}  shop  opened  ")
-    assert evidence(vault, ident)["level"] == "rehearsed"
+    assert evidence(vault, ident) == {**rehearsed, "when": evidence(vault, ident)["when"], "by": ANY}
     assert list(vault.glob(".*.work")) == []
 
 

@@ -33,6 +33,15 @@ def test_a_profile_that_says_nothing_has_the_default_schedule(tmp_path: Path) ->
     assert found[-1].command == "lifeboat status wiki --max-age 26h --tell --quiet"
 
 
+@pytest.mark.parametrize(("identity", "rehearsed"), [("", False), (", identity_file: /etc/key.txt", True)])
+def test_a_machine_that_only_encrypts_does_not_rehearse_by_itself(
+    tmp_path: Path, identity: str, *, rehearsed: bool
+) -> None:
+    archive = f"archive: {{encrypt: {{recipients: [age1qyqszqgpqyqszqgp]{identity}}}}}"
+    found = entries(configured(tmp_path, f"profiles: {{wiki: {{files: [/srv/wiki], {archive}}}}}"))
+    assert ("wiki-rehearse" in [entry.name for entry in found]) == rehearsed
+
+
 def test_entries_are_what_the_profile_says(tmp_path: Path) -> None:
     text = """
 destinations: {disk: {type: directory, path: /mnt/disk}}

@@ -139,12 +139,16 @@ class LeftOut(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The best proof so far, when it was made, and by which job or command; `damage` when a later check failed."""
+    """The best proof so far, when it was made, and by which job or command; `damage` when a later check failed.
+
+    `seconds` is how long making it took, a rehearsal with its restore and smoke tests: what a real one takes too.
+    """
 
     level: str = "written"
     when: datetime | None = None
     by: str = ""
     damage: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 class Copy(msgspec.Struct, frozen=True, omit_defaults=True):

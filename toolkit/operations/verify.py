@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +125,11 @@ def read_back(session: Session, manifest: Manifest, job: Job, *, key: Key | None
     job.step("read-back", "Reading the archive back")
     result = check_archive(stored(session, session.vault, manifest, key=key), job)
     evidence = Evidence(
-        "written" if result.errors else "verified", session.now(), job.id, damage=tuple(result.errors[:20])
+        "written" if result.errors else "verified",
+        session.now(),
+        job.id,
+        damage=tuple(result.errors[:20]),
+        seconds=round(result.seconds, 3),
     )
     kept = store.update(session.vault, manifest.id, lambda old: msgspec.structs.replace(old, evidence=evidence))
     return ReadBack(kept, result.seconds)
@@ -187,6 +192,7 @@ def _skip(manifest: Manifest, error: LifeboatError, report: Report) -> VerifyRow
 
 
 def _prove(session: Session, backup: StoredBackup, request: VerifyRequest, job: Job) -> VerifyRow:
+    begun = time.monotonic()
     found = check_archive(backup, job)
     errors = list(found.errors)
     if found.ok and request.level >= EvidenceLevel.OPENED:
@@ -207,7 +213,7 @@ def _prove(session: Session, backup: StoredBackup, request: VerifyRequest, job: 
         errors=tuple(errors[:100]),
         files=found.files,
         bytes=found.bytes,
-        seconds=round(found.seconds, 3),
+        seconds=round(time.monotonic() - begun, 3),
     )
 
 
@@ -286,8 +292,9 @@ def _keep(
         if not row.ok:
             evidence = Evidence("written", session.now(), job.id, damage=row.errors[:20])
         else:
-            best = max(level, manifest.level) if not manifest.evidence.damage else level
-            evidence = Evidence(best.word, session.now(), job.id)
+            better = manifest.level > level and not manifest.evidence.damage
+            best, seconds = (manifest.level, manifest.evidence.seconds) if better else (level, row.seconds)
+            evidence = Evidence(best.word, session.now(), job.id, seconds=seconds)
         return msgspec.structs.replace(manifest, evidence=evidence)
 
     try:

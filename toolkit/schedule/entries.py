@@ -55,7 +55,8 @@ class Entry:
 def entries(config: Config) -> tuple[Entry, ...]:
     """Return everything that runs, in the order of the configuration.
 
-    A profile without a schedule has a daily, a weekly and a monthly backup and a weekly rehearsal. Every profile
+    A profile without a schedule has a daily, a weekly and a monthly backup and, where this machine can read
+    them, a weekly rehearsal. Every profile
     with scheduled backups has its freshness looked at each hour: silence is an alarm. `sync` is there
     as soon as a profile has destinations.
     """
@@ -68,6 +69,8 @@ def entries(config: Config) -> tuple[Entry, ...]:
 def _of_profile(profile: Profile) -> Iterator[Entry]:
     own = profile.schedule or DEFAULTS
     for row in own:
+        if own is DEFAULTS and row.job is ScheduledJob.REHEARSE and _only_encrypts(profile):
+            continue
         yield Entry(_name(profile, row), profile.name, _arguments(profile, row), _when(row), default=own is DEFAULTS)
     age = promised_age(profile)
     if age is not None:
@@ -75,6 +78,12 @@ def _of_profile(profile: Profile) -> Iterator[Entry]:
 
         look = ("status", profile.name, "--max-age", format_duration(age), "--tell", *_QUIET)
         yield Entry(f"{profile.name}-freshness", profile.name, look, FRESHNESS, default=True)
+
+
+def _only_encrypts(profile: Profile) -> bool:
+    """Say whether this machine cannot read the profile's backups, so that a rehearsal would fail each week."""
+    encrypt = profile.archive.encrypt
+    return encrypt is not None and bool(encrypt.recipients) and encrypt.identity is None
 
 
 def promised_age(profile: Profile) -> timedelta | None:

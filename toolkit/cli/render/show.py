@@ -72,6 +72,8 @@ def _evidence(report: ShowReport, now: datetime) -> str:
     said = evidence.level
     if evidence.when is not None:
         said += f", {age_text(evidence.when, now)}"
+    if evidence.seconds:
+        said += f", took {duration_text(evidence.seconds)}"
     return f"{said}, by {display(evidence.by)}" if evidence.by else said
 
 
