@@ -27,6 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="size of the data; 1.0 is 1 GiB and 20,000 files")
     parser.add_argument("--ways", default="", help="some of: plain, lifeboat, restic, borg, borg-lz4")
     parser.add_argument("--folder", type=Path, help="where to work; data sets that lie there are used again")
+    parser.add_argument("--note", default="", help="what the page says of how it was run")
     parser.add_argument("--no-page", action="store_true", help="keep the figures, leave docs/performance.md alone")
     return parser.parse_args()
 
@@ -47,6 +48,7 @@ def main() -> int:
     kept = RESULTS / "latest.json"
     results = json.loads(kept.read_text()) if kept.exists() else {"scenarios": {}}
     results["machine"] = machine.describe(options.folder)
+    results["note"] = arguments.note
     try:
         for name in wanted:
             scenarios.say(f"== {name}")

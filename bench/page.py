@@ -97,8 +97,8 @@ def _restore_parts(parts: Mapping[str, float] | None) -> str:
     if not parts:
         return ""
     return (
-        f"\nOf Lifeboat's restore: staging with every digest {parts['stage']:.2f} s; checking the database "
-        f"(`quick_check`, foreign keys, rows, compared with the manifest) {parts['check']:.2f} s; "
+        f"\nOf Lifeboat's restore: staging with every digest {parts['stage']:.2f} s; comparing rows and schema of the "
+        f"database with the manifest (its bytes are those that were checked) {parts['check']:.2f} s; "
         f"giving the names {parts['place']:.2f} s.\n"
     )
 
@@ -144,7 +144,8 @@ def _memory(scenario: Mapping[str, Any]) -> str:
 def render(results: Mapping[str, Any]) -> str:
     """Return the page."""
     machine = _table(["", ""], sorted(([name, value] for name, value in results["machine"].items()), key=_rank))
-    sections = [HEAD, f"## The machine\n\n{machine}", WAYS]
+    note = f"\n{results['note']}\n" if results.get("note") else ""
+    sections = [HEAD, f"## The machine\n\n{machine}{note}", WAYS]
     makers = {"mixed": _mixed, "busy": _busy, "small": _small, "start": _start, "memory": _memory}
     sections += [make(results["scenarios"][name]) for name, make in makers.items() if name in results["scenarios"]]
     return "\n".join([*sections, LIMITS])
