@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -83,17 +81,9 @@ class Site:
         assert rebuild.measure(manifest.id, paths) == manifest.archives[0]
 
 
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runs]:
-    with Runs() as server:
-        yield server
-
-
 @pytest.fixture
-def site(runs: Runs) -> Iterator[Site]:
-    """In memory, where thousands of fsyncs cost nothing; a kill is the same there."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Site(Path(folder), runs)
+def site(tmp_path: Path, runs: Runs) -> Site:
+    return Site(tmp_path, runs)
 
 
 @part
