@@ -15,7 +15,6 @@ from toolkit.jobs.context import Job
 from toolkit.operations.diagnosis import Examination
 from toolkit.operations.finding_codes import Finding, Severity
 from toolkit.operations.findings import accepted, healthy, of_losses
-from toolkit.operations.findings_files import of_files
 from toolkit.operations.health import remember_checks
 from toolkit.operations.health import wanted as wanted_targets
 from toolkit.operations.livecheck import working_folder
@@ -131,6 +130,8 @@ def run(session: Session, request: DiagnoseRequest, job: Job) -> DiagnoseReport:
 
 def _files(session: Session, profile: Profile, job: Job) -> list[DiagnosedTarget]:
     """Return a target for the files of a profile when something is to be said of them."""
+    from toolkit.operations.findings_files import of_files
+
     return [
         DiagnosedTarget(path=one.subject, profile=profile.name, healthy=healthy([one]), findings=(one,))
         for one in of_files(session, profile, job.should_stop)

@@ -38,7 +38,7 @@ def _start() -> subprocess.Popen[bytes]:
     folders = dict.fromkeys(str(Path(package.__path__[0]).parent) for package in (toolkit, msgspec))
     paths = [*folders, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "toolkit.sqlite.worker"],
+        [sys.executable, "-S", "-P", "-m", "toolkit.sqlite.worker"],  # what it needs is on its path: no site
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
