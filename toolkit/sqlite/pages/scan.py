@@ -7,6 +7,7 @@ result takes some 30 bytes a page.
 from __future__ import annotations
 
 import operator
+import re
 import struct
 import sys
 from array import array
@@ -21,6 +22,7 @@ from toolkit.sqlite.pages.node import Fault, Node
 from toolkit.sqlite.pages.source import PageSource
 
 _HEADER = struct.Struct(">BHHHB")
+_NODES = re.compile(rb"[\x02\x05\x0a\x0d]")
 _MANY = 8
 _POINTERS = [struct.Struct(f">{count}H") for count in range(600)]
 
@@ -76,9 +78,9 @@ def scan(source: PageSource, *, on_progress: Progress = no_progress, should_stop
             words = words[:: size // 4]
         found.following.extend(words)
         kinds = piece[::size] if first > 1 else bytes((piece[100],)) + piece[size::size]
-        for place, kind in enumerate(kinds):
-            if kind in (13, 10, 5, 2):
-                _look(found, piece[place * size : (place + 1) * size], first + place, kind)
+        for match in _NODES.finditer(kinds):
+            place = match.start()
+            _look(found, piece[place * size : (place + 1) * size], first + place, kinds[place])
         on_progress(min(first + len(piece) // size - 1, source.page_count), source.page_count)
     return found
 

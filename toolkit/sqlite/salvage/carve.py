@@ -171,6 +171,8 @@ class _Judge:
         longest = 9 * len(self.shape.columns) + 9
         for match in pattern.finditer(page, head, usable):
             at = match.start()
+            if self.kind == LEAF_TABLE and page[at - 1] >= 0x80 and min(page[at - 9 : at - 1], default=0) < 0x80:
+                continue  # no rowid ends there: only the last of nine bytes can be so
             try:
                 size = record.record_size(page[at : min(usable, at + longest)])
             except ValueError:
