@@ -107,3 +107,52 @@ def test_nothing_is_missing_where_only_page_1_is_lost(tmp_path: Path, keyed: Pat
     result = repaired(now, damage, reference=keyed)
     assert (result.missing, result.extra) == ({}, {})
     assert [table.gaps for table in result.account.tables.values()] == [(), ()]
+
+
+def test_cells_that_the_count_of_a_page_leaves_out_are_found(tmp_path: Path, repaired: Repair) -> None:
+    original = databases.shop(tmp_path / "a.db", orders=900)
+    leaf = page_of(original, "orders", 2)
+
+    def damage(data: bytearray) -> None:
+        begin = (leaf - 1) * PAGE
+        data[begin + 3 : begin + 5] = b"\0\5"
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({}, {})
+
+
+def test_a_row_that_was_kept_apart_comes_back_from_the_backup(tmp_path: Path, repaired: Repair) -> None:
+    backup, now = tmp_path / "backup.db", tmp_path / "now.db"
+    with databases.opened(backup) as connection:
+        connection.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT NOT NULL, at INT)")
+        connection.executemany("INSERT INTO t VALUES (?, ?, ?)", ((n, f"name {n}", n) for n in range(1, 300)))
+    shutil.copyfile(backup, now)
+    with databases.opened(now) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '        ')")
+        connection.execute("PRAGMA writable_schema=RESET")
+        connection.execute("UPDATE t SET name = NULL WHERE id = 70")
+        connection.execute("DELETE FROM t WHERE id = 71")
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'TEXT         ', 'TEXT NOT NULL')")
+    result = repaired(now, lambda data: None, reference=backup)
+    assert result.account.tables["t"].gaps == (Gap(69, 71, 1),)
+    filled = refill(result.output, backup, result.account.tables, scratch=tmp_path / "scratch")
+    assert (filled["t"].refilled, filled["t"].gaps) == (1, ())
+    with databases.opened(result.output) as connection:
+        found = connection.execute("SELECT id, name FROM t WHERE id BETWEEN 69 AND 72 ORDER BY id").fetchall()
+    assert found == [(69, "name 69"), (70, "name 70"), (72, "name 72")]
+
+
+def test_a_broken_page_gives_no_text_that_is_none(tmp_path: Path, repaired: Repair) -> None:
+    original = databases.shop(tmp_path / "a.db", orders=900)
+    leaf = page_of(original, "audit", 1)
+
+    def damage(data: bytearray) -> None:
+        begin = (leaf - 1) * PAGE
+        data[begin + 1 : begin + 3] = b"\x7f\xff"
+        data[begin + PAGE - 12 : begin + PAGE - 6] = b"\xff\xfe\xfd\xfc\xfb\xfa"
+
+    result = repaired(original, damage)
+    assert result.extra == {}
+    assert result.account.tables["audit"].doubtful == result.missing["audit"] == 1

@@ -25,6 +25,9 @@ from toolkit.sqlite.salvage.torn import is_torn, torn_blocks
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 
+LEAST_CELL = 8
+"""Bytes of a page that nothing accounts for, from which on they are taken for cells."""
+
 
 @dataclass(slots=True)
 class Row:
@@ -41,7 +44,7 @@ class Row:
 class Carved:
     """Rows of one page in the order of their rowids. `whole`: as many as the page says that it holds.
 
-    `misfits` are rows that a cell pointer leads to and that fail the table's types or NOT NULL.
+    `misfits` are rows that a cell pointer leads to and that fail the table's types or NOT NULL, or hold broken text.
     """
 
     rows: list[Row]
@@ -86,10 +89,21 @@ class _Judge:
         head = base + (12 if self.kind == INTERIOR_INDEX else 8)
         pointed, listed = self.pointed(head, count)
         if listed == count and len(pointed) == count and count > 0:
-            return Carved(pointed, whole=True)
+            rows = self.searched(base, head, pointed) if self.lacks_cells(base, head, pointed) else pointed
+            return Carved(rows, whole=len(rows) == count or not self.lacks_cells(base, head, rows))
         misfits = self.misfits if listed == count and len(pointed) * 2 >= count else []
         whole = 0 < count == len(pointed) + len(misfits)
         return Carved(self.searched(base, head, pointed), whole, misfits)
+
+    def lacks_cells(self, base: int, head: int, pointed: list[Row]) -> bool:
+        """Answer whether the cell content holds more than cells and free blocks: then the count is wrong."""
+        first, _, content = struct.unpack_from(">HHH", self.page, base + 1)
+        free = nodes.free_bytes(self.page, first, self.source.geometry) if first else []
+        lowest = min(row.offset for row in pointed)
+        if free is None or not head + 2 * len(pointed) <= content <= lowest:
+            return False
+        taken = sum(max(4, len(row.cell)) for row in pointed) + sum(size for _, size in free) + self.page[base + 7]
+        return bool(self.source.geometry.usable - content - taken >= LEAST_CELL)
 
     def row(self, cell: Cell | None, *, strict: bool) -> Row | None:
         """Return the row of a cell, None when it is not believable."""
@@ -112,7 +126,9 @@ class _Judge:
             if not strict and len(values) == len(self.shape.columns):
                 self.misfits.append(row)
             return None
-        if strict and not all(valid(value, self.encoding) for value in values if isinstance(value, RawText)):
+        if not all(valid(value, self.encoding) for value in values if isinstance(value, RawText)):
+            if not strict:
+                self.misfits.append(row)
             return None
         return row
 

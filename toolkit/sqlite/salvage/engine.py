@@ -15,6 +15,7 @@ from toolkit.sqlite.account import Account, Candidate, Gap, Strategy, TableAccou
 from toolkit.sqlite.connect import connect
 from toolkit.sqlite.pages.walk import geometry_of
 from toolkit.sqlite.salvage import leftover
+from toolkit.sqlite.salvage.carve import LEAST, MOST
 from toolkit.sqlite.salvage.contain import contained, of_all
 from toolkit.sqlite.salvage.finish import Finish
 from toolkit.sqlite.salvage.image import Image
@@ -80,7 +81,7 @@ class _Way:
         self.apart = 0
         self.broken: list[str] = []
         self.doubts: list[str] = []
-        self.doubtful: list[str] = []
+        self.doubtful: list[tuple[str, int]] = []
         self.boxes_lost: dict[str, int] = {}
         self.lost: list[str] = []
         self.checked = False
@@ -204,7 +205,7 @@ class _Repair:
         way = _Way(settled, written, mended, measure(written, full=small, checked=checked))
         way.checked = checked and finish.as_it_is
         way.apart, way.broken = kept_apart, finish.broken
-        way.doubtful = [table for table, _ in apart]
+        way.doubtful = [(table, row.rowid) for table, row in apart]
         way.said += said + mended.said
         marred = [f"the statement of {label} held bytes that are no text" for label in mended.schema.marred]
         unfilled = [f"table {name} could not be written to the end ({why})" for name, why in finish.unfilled.items()]
@@ -283,8 +284,24 @@ def _tables(way: _Way) -> dict[str, TableAccount]:
             read=rows - carved,
             carved=carved,
             lost=len(named) if named is not None else way.boxes_lost.get(name, 0),
-            doubtful=sum(table == name for table in way.doubtful),
-            gaps=way.mended.key_gaps.get(name) or tuple(Gap(*gap) for gap in way.mended.gaps.get(name, ())),
+            doubtful=sum(table == name for table, _ in way.doubtful),
+            gaps=_gaps(way, way.mended, name),
             named=named,
         )
     return accounts
+
+
+def _gaps(way: _Way, mended: Mended, name: str) -> tuple[Gap, ...]:
+    """Return the gaps of a table, among them the places of the rows that were kept apart: a backup may have these."""
+    gaps = mended.key_gaps.get(name) or tuple(Gap(*gap) for gap in mended.gaps.get(name, ()))
+    shape = mended.schema.shapes.get(name)
+    if shape is None or shape.without_rowid or not all(isinstance(gap.after, int | None) for gap in gaps):
+        return gaps
+    inside = mended.gaps.get(name, ())
+    alone = sorted({rowid for table, rowid in way.doubtful if table == name})
+    lone = (rowid for rowid in alone if LEAST < rowid < MOST and not any(_lies_in(rowid, gap) for gap in inside))
+    return (*gaps, *(Gap(rowid - 1, rowid + 1, 1) for rowid in lone))
+
+
+def _lies_in(rowid: int, gap: tuple[int | None, int | None]) -> bool:
+    return (gap[0] is None or rowid > gap[0]) and (gap[1] is None or rowid < gap[1])

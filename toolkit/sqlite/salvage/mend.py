@@ -360,8 +360,10 @@ class Mender:
             interior, count = self.found.interior.items(), self.image.page_count
             outside = any(self.survey.used[page] and max(inner[0]) > count for page, inner in interior)
             self._left_over = outside or bool(self.survey.unexplained())
+        # where a page is missing in a known place, even a sound page of an index may have been written over it
+        left_over = self._left_over or bool(target.tree.root and self.survey.orphans())
         inner = all(place.explained or (place.depth == 0 and target.kept) for place in places if place.page)
-        return inner and not self._left_over
+        return inner and not left_over
 
     def _gaps(self, name: str, target: Target) -> None:
         kept = [(first, last) for first, last, _ in target.kept]
