@@ -144,6 +144,26 @@ def test_a_row_that_was_kept_apart_comes_back_from_the_backup(tmp_path: Path, re
     assert found == [(69, "name 69"), (70, "name 70"), (72, "name 72")]
 
 
+def test_the_entries_that_an_r_tree_lost_are_named(tmp_path: Path, repaired: Repair) -> None:
+    backup, now = tmp_path / "backup.db", tmp_path / "now.db"
+    with databases.opened(backup) as connection:
+        connection.execute("CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1, +name)")
+        connection.executemany("INSERT INTO boxes VALUES (?, ?, ?, ?)", ((n, n, n + 0.5, f"b{n}") for n in range(500)))
+    shutil.copyfile(backup, now)
+    with databases.opened(now) as connection:
+        connection.execute("DELETE FROM boxes WHERE id IN (10, 11, 390)")
+        rows = connection.execute("SELECT * FROM boxes ORDER BY id").fetchall()
+        node = connection.execute("SELECT nodeno FROM boxes_rowid WHERE rowid = 12").fetchone()[0]
+        inside = {row[0] for row in connection.execute("SELECT rowid FROM boxes_rowid WHERE nodeno = ?", (node,))}
+        connection.execute("UPDATE boxes_node SET data = zeroblob(length(data)) WHERE nodeno = ?", (node,))
+    result = repaired(now, lambda data: None, reference=backup)
+    assert result.account.tables["boxes"].named == inside
+    filled = refill(result.output, backup, result.account.tables, scratch=tmp_path / "scratch")
+    with databases.opened(result.output) as connection:
+        assert connection.execute("SELECT * FROM boxes ORDER BY id").fetchall() == rows
+    assert filled["boxes"].whole
+
+
 def test_a_broken_page_gives_no_text_that_is_none(tmp_path: Path, repaired: Repair) -> None:
     original = databases.shop(tmp_path / "a.db", orders=900)
     leaf = page_of(original, "audit", 1)

@@ -82,7 +82,7 @@ class _Way:
         self.broken: list[str] = []
         self.doubts: list[str] = []
         self.doubtful: list[tuple[str, int]] = []
-        self.boxes_lost: dict[str, int] = {}
+        self.boxes: dict[str, Rebuilt] = {}
         self.lost: list[str] = []
         self.checked = False
 
@@ -213,7 +213,7 @@ class _Repair:
             mended.gaps[name] = [(None, None)]
             mended.key_gaps.pop(name, None)
         way.doubts = [*doubts, *mended.doubts, *marred, *unfilled]
-        way.boxes_lost = {one.table: one.lost for one in rebuilt if one.lost}
+        way.boxes = {one.table: one for one in rebuilt if one.lost}
         way.lost = [*mended.schema.lost, *finish.lost]
         way.strategy = _strategy(settled, mended, said)
         return way
@@ -279,11 +279,15 @@ def _tables(way: _Way) -> dict[str, TableAccount]:
             accounts[name] = TableAccount(read=rows)
             continue
         carved = min(way.mended.carved.get(name, 0), rows)
-        named = way.mended.named.get(name)
+        named, lost = way.mended.named.get(name), 0
+        if name in way.boxes:
+            lost = way.boxes[name].lost
+            if not way.mended.gaps.get(f"{name}_rowid"):  # then this shadow table has the ids of all entries
+                named = way.boxes[name].missing
         accounts[name] = TableAccount(
             read=rows - carved,
             carved=carved,
-            lost=len(named) if named is not None else way.boxes_lost.get(name, 0),
+            lost=max(lost, len(named or ())),
             doubtful=sum(table == name for table, _ in way.doubtful),
             gaps=_gaps(way, way.mended, name),
             named=named,

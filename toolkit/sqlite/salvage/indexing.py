@@ -14,11 +14,12 @@ from toolkit.sqlite.virtual import VirtualTable
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """An index that was made anew, or could not be: a sentence, and how many of its rows are lost (R-tree)."""
+    """An index that was made anew, or could not be: a sentence; of an R-tree, how many rows are lost, and their ids."""
 
     table: str
     text: str
     lost: int = 0
+    missing: frozenset[int] = frozenset()
 
 
 def rebuild_virtual(connection: sqlite3.Connection) -> Iterator[Rebuilt]:
@@ -30,16 +31,16 @@ def rebuild_virtual(connection: sqlite3.Connection) -> Iterator[Rebuilt]:
         if _sound(connection, table):
             continue
         kind = "full-text index" if full_text else "R-tree"
-        lost = 0
+        lost, missing = 0, frozenset[int]()
         try:
             if full_text:
                 _rebuild_text(connection, table)
             else:
-                lost = _rebuild_boxes(connection, table)
+                lost, missing = _rebuild_boxes(connection, table)
         except (sqlite3.Error, struct.error) as error:
             yield Rebuilt(table.name, f"the {kind} {table.name} could not be rebuilt ({error})")
             continue
-        yield Rebuilt(table.name, f"the {kind} {table.name} was rebuilt from its content", lost)
+        yield Rebuilt(table.name, f"the {kind} {table.name} was rebuilt from its content", lost, missing)
 
 
 def _sound(connection: sqlite3.Connection, table: VirtualTable) -> bool:
@@ -72,8 +73,8 @@ def _rebuild_text(connection: sqlite3.Connection, table: VirtualTable) -> None:
     connection.execute(rebuild)
 
 
-def _rebuild_boxes(connection: sqlite3.Connection, table: VirtualTable) -> int:
-    """Take the entries out of the leaf nodes into an empty tree (rtree.c: a node is big-endian); count the lost.
+def _rebuild_boxes(connection: sqlite3.Connection, table: VirtualTable) -> tuple[int, frozenset[int]]:
+    """Take the entries out of the leaf nodes into an empty tree (rtree.c: a node is big-endian); return what is lost.
 
     A node has its depth (of the root only) and a count in two bytes each, then cells of 8 bytes for the id and 4 for
     each coordinate.
@@ -110,10 +111,11 @@ def _rebuild_boxes(connection: sqlite3.Connection, table: VirtualTable) -> int:
     marks = ",".join("?" * (1 + coordinates + len(extra)))
     blank = (None,) * len(extra)
     insert = f"INSERT INTO {quoted(table.name)} VALUES ({marks})"  # noqa: S608
-    lost = len(aux.keys() - entries.keys())
+    missing = frozenset(aux.keys() - entries.keys())
+    lost = len(missing)
     for key, box in entries.items():
         try:
             connection.execute(insert, (key, *box, *aux.get(key, blank)))
         except sqlite3.IntegrityError:  # its left side lies behind its right side
             lost += 1
-    return lost
+    return lost, missing
