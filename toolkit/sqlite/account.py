@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from toolkit.sqlite.order import Order
 
 Key = int | tuple[object, ...]
 """The place of a row in its table: the rowid, or for WITHOUT ROWID tables the values of the primary key."""
@@ -26,13 +30,33 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a damaged index over all rows: the keys of which it lacks none, and what it names in the gaps.
+
+    Keys are those of `order.sort_key`, of the values of `columns` and the rowid behind them. `stretches` are (first,
+    last), which rise; None is an open end. `entries` are by rowid.
+    """
+
+    columns: tuple[str, ...]
+    orders: tuple[Order, ...]
+    encoding: str
+    stretches: tuple[tuple[tuple[object, ...] | None, tuple[object, ...] | None], ...]
+    entries: Mapping[int, tuple[object, ...]]
+
+    def covers(self, key: tuple[object, ...]) -> bool:
+        """Answer whether the index would hold an entry with this key, if there were one."""
+        at = bisect.bisect_right(self.stretches, key, key=lambda one: () if one[0] is None else one[0]) - 1
+        return at >= 0 and ((last := self.stretches[at][1]) is None or key <= last)
+
+
+@dataclass(frozen=True, slots=True)
 class TableAccount:
     """Rows of one table: `read` by SQLite from sound or mended pages, `carved` from broken ones, `refilled`.
 
     `lost` are rows that are known to be missing (an index names them, or a backup had them in a gap); `doubtful` are
     rows found that fail the table's types or constraints and are kept apart. `gaps` are where rows may be
     missing beyond those that are known. `named` are the rowids in the gaps that a sound index of the whole table
-    names, so exactly these rows existed; None where no index tells.
+    names, so exactly these rows existed; None where no index tells. `remains` is what is left of damaged ones.
     """
 
     read: int = 0
@@ -42,6 +66,7 @@ class TableAccount:
     doubtful: int = 0
     gaps: tuple[Gap, ...] = ()
     named: frozenset[int] | None = None
+    remains: tuple[Remains, ...] = ()
 
     @property
     def whole(self) -> bool:

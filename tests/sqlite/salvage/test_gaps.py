@@ -11,7 +11,8 @@ import pytest
 from tests.makers import databases
 from tests.sqlite.salvage.conftest import Repaired
 from tests.sqlite.salvage.test_cures import PAGE, page_of, span
-from toolkit.sqlite.account import Gap
+from toolkit.sqlite.account import Gap, Remains
+from toolkit.sqlite.order import sort_key
 from toolkit.sqlite.refill import refill
 
 Repair = Callable[..., Repaired]
@@ -176,3 +177,58 @@ def test_a_broken_page_gives_no_text_that_is_none(tmp_path: Path, repaired: Repa
     result = repaired(original, damage)
     assert result.extra == {}
     assert result.account.tables["audit"].doubtful == result.missing["audit"] == 1
+
+
+def test_what_is_left_of_an_index_speaks_of_the_rows_in_a_gap(tmp_path: Path, repaired: Repair) -> None:
+    backup, now = tmp_path / "backup.db", tmp_path / "now.db"
+    with databases.opened(backup) as connection:
+        connection.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, at INT, filler TEXT)")
+        connection.execute("CREATE INDEX by_name ON t(name, at)")
+        rows = ((n, f"name {n * 37 % 2000:04}", n, "x" * 40) for n in range(1, 2001))
+        connection.executemany("INSERT INTO t VALUES (?, ?, ?, ?)", rows)
+    shutil.copyfile(backup, now)
+    with databases.opened(now) as connection:
+        connection.execute("DELETE FROM t WHERE id % 31 = 3")
+        connection.execute("UPDATE t SET name = name || ' new' WHERE id % 31 = 4")
+    leaves = [page_of(now, "t", child) for child in (5, 6, 7)]
+    index = page_of(now, "by_name", 2)
+
+    def damage(data: bytearray) -> None:
+        for page in (*leaves, index):
+            data[span(page)] = b"\xa5" * PAGE
+
+    result = repaired(now, damage, reference=backup)
+    account = result.account.tables["t"]
+    assert account.gaps
+    assert account.remains
+    filled = refill(result.output, backup, result.account.tables, scratch=tmp_path / "scratch")
+    with databases.opened(result.output) as connection, databases.opened(now) as truth:
+        kept = {row[0] for row in truth.execute("SELECT id FROM t")}
+        rows = connection.execute("SELECT id, name FROM t").fetchall()
+        old = [(key, name) for key, name in rows if key not in kept or (key % 31 == 4 and "new" not in name)]
+    told = [row for row in old if not _hidden(account.remains[0], row)]
+    assert told == []
+    assert filled["t"].refilled > result.missing["t"] * 0.9
+
+
+def _hidden(left: Remains, row: tuple[int, str]) -> bool:
+    """Answer whether nothing that is left of the index tells of a row."""
+    return not left.covers(sort_key([row[1], row[0], row[0]], left.orders, left.encoding))
+
+
+def test_entries_of_an_index_are_not_taken_for_rows_with_columns_missing(tmp_path: Path, repaired: Repair) -> None:
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE keyed(a INT, b INT, c INT DEFAULT 0, PRIMARY KEY(a, b)) WITHOUT ROWID")
+        connection.execute("CREATE INDEX by_b ON keyed(b)")
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO keyed VALUES (?, ?, 0)", ((n, n * 7 % 4001) for n in range(4000)))
+        connection.execute("COMMIT")
+    roots = [databases.root_page(original, name) for name in ("keyed", "by_b")]
+
+    def damage(data: bytearray) -> None:
+        for page in roots:
+            data[span(page)] = b"\xa5" * PAGE
+
+    result = repaired(original, damage)
+    assert result.extra == {}

@@ -16,7 +16,7 @@ from toolkit.events import ShouldStop, never_stop
 from toolkit.sqlite import header, probe, virtual
 from toolkit.sqlite.account import TableAccount
 from toolkit.sqlite.connect import connect, quoted, uri
-from toolkit.sqlite.refill import match, shape, unstable, wanted, witnesses
+from toolkit.sqlite.refill import match, remains, shape, unstable, wanted, witnesses
 from toolkit.sqlite.refill.fulltext import FullText
 from toolkit.sqlite.refill.match import Say
 from toolkit.sqlite.refill.rtree import RTree
@@ -243,7 +243,9 @@ class _Refill:
         if name in self.named:
             witnesses.taken_values(self.connection, pair, Fate.FAILED)
             return
+        proven: list[int] = []
         if name not in self.unmatched:
+            proven = remains.judge(self.connection, pair, self.accounts[name].remains)
             doubted = wanted.doubt_where_much_was_deleted(self.connection, pair, self.accounts[name])
             if doubted:
                 self.say(f"{name}: around {doubted} of its gaps many rows were deleted since the backup; left out")
@@ -256,6 +258,7 @@ class _Refill:
         for link in self._links(to=pair):
             family.listen(link, lost=link.child.ours.table in self.pairs)
         family.judge()
+        remains.believe(self.connection, pair, proven)
         witnesses.taken_values(self.connection, pair, Fate.DOUBTFUL)
 
     def _links(self, *, to: Pair | None = None, of: Pair | None = None) -> Iterator[witnesses.Link]:

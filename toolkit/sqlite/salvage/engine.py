@@ -291,6 +291,7 @@ def _tables(way: _Way) -> dict[str, TableAccount]:
             doubtful=sum(table == name for table, _ in way.doubtful),
             gaps=_gaps(way, way.mended, name),
             named=named,
+            remains=tuple(way.mended.remains.get(name, ())),
         )
     return accounts
 

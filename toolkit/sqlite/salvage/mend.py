@@ -6,7 +6,6 @@ their cells, and the schema gets the new roots. Indexes that may be wrong become
 
 from __future__ import annotations
 
-import bisect
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,10 @@ from pathlib import Path
 
 from toolkit.errors import CancelledError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
-from toolkit.sqlite.account import Gap
+from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import build, witness
+from toolkit.sqlite.salvage import build, remains, spans, witness
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
@@ -48,6 +47,7 @@ class Mended:
     gaps: dict[str, list[tuple[int | None, int | None]]] = field(default_factory=dict)
     key_gaps: dict[str, tuple[Gap, ...]] = field(default_factory=dict)
     named: dict[str, frozenset[int]] = field(default_factory=dict)
+    remains: dict[str, list[Remains]] = field(default_factory=dict)
     apart: list[tuple[str, Row]] = field(default_factory=list)
     unplaced: list[int] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
@@ -368,17 +368,31 @@ class Mender:
     def _gaps(self, name: str, target: Target) -> None:
         kept = [(first, last) for first, last, _ in target.kept]
         covered = sorted([*kept, *target.whole, *((rowid, rowid) for rowid in target.carved)])
-        gaps = [] if self._explained(target) else list(_uncovered(target.allowed, covered))
+        gaps = [] if self._explained(target) else list(spans.uncovered(target.allowed, covered))
         heard = target.witness
         if heard is not None and gaps:
             starts = [LEAST - 1 if after is None else after for after, _ in gaps]
             inside = frozenset(
-                rowid for rowid in heard.values if rowid not in target.carved and _inside(rowid, gaps, starts)
+                rowid for rowid in heard.values if rowid not in target.carved and spans.inside(rowid, gaps, starts)
             )
             self.result.named[name] = inside
             told = sorted(inside)
-            gaps = [gap for gap in gaps if _holds(gap, told)]
+            gaps = [gap for gap in gaps if spans.holds(gap, told)]
+        elif gaps:
+            self._remains(name, target, gaps)
         self.result.gaps[name] = gaps
+
+    def _remains(self, name: str, target: Target, gaps: list[tuple[int | None, int | None]]) -> None:
+        """Hear what the damaged indexes of a table still say of the rows in its gaps."""
+        starts = [LEAST - 1 if after is None else after for after, _ in gaps]
+        for index in target.shape.indexes:
+            tree = self.index_trees.get(index.name)
+            if tree is not None:
+                told = remains.remains(
+                    self.survey, tree, target.shape, index, lambda rowid: spans.inside(rowid, gaps, starts)
+                )
+                if told is not None:
+                    self.result.remains.setdefault(name, []).append(told)
 
     def _rebuild_unkeyed(self, known: Known) -> None:
         """Take the rows of damaged WITHOUT ROWID tables into plain trees, from which SQLite fills them again."""
@@ -394,7 +408,11 @@ class Mender:
                 self._rebuild_unkeyed_one(entry, tree, shape, known)
 
     def _rebuild_unkeyed_one(self, entry: Entry, tree: Tree, shape: Shape, known: Known) -> None:
-        taken = Unkeyed.collect(self.survey, tree, shape, self.profiles.get(entry.name, Profile()), known)
+        shapes = [one for one in self.schema.shapes.values() if one is not shape]
+        widths = {len(index.columns) for one in shapes for index in one.indexes}
+        widths |= {len(one.columns) for one in shapes if one.without_rowid}
+        profile = self.profiles.get(entry.name, Profile())
+        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, widths)
         self.result.unkeyed[entry.name] = taken
         self.result.tables.append(entry.name)
         self.result.carved[entry.name] = taken.carved
@@ -457,35 +475,3 @@ def _runs(rows: list[Row], kept: list[tuple[int, int, int]]) -> Iterator[list[Ro
         run.append(row)
     if run:
         yield run
-
-
-def _inside(rowid: int, gaps: list[tuple[int | None, int | None]], starts: list[int]) -> bool:
-    """Answer whether a rowid lies in one of the gaps, which rise; `starts` are their beginnings."""
-    at = bisect.bisect_left(starts, rowid) - 1
-    if at < 0:
-        return False
-    before = gaps[at][1]
-    return before is None or rowid < before
-
-
-def _holds(gap: tuple[int | None, int | None], rowids: list[int]) -> bool:
-    """Answer whether one of the rising rowids lies in the gap."""
-    at = 0 if gap[0] is None else bisect.bisect_right(rowids, gap[0])
-    return at < len(rowids) and (gap[1] is None or rowids[at] < gap[1])
-
-
-def _uncovered(
-    allowed: list[tuple[int, int]], covered: list[tuple[int, int]]
-) -> Iterator[tuple[int | None, int | None]]:
-    """Yield the stretches (after, before) inside `allowed` that nothing covers; both lists rise."""
-    for after, upto in allowed:
-        edge = after
-        for at in range(bisect.bisect_left(covered, (after,)), len(covered)):
-            first, last = covered[at]
-            if first > upto:
-                break
-            if first > edge + 1:
-                yield (None if edge == LEAST else edge), first
-            edge = max(edge, last)
-        if upto > edge:
-            yield (None if edge == LEAST else edge), (None if upto == MOST else upto + 1)

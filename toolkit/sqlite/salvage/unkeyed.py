@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from toolkit.sqlite.account import Gap
@@ -43,16 +44,27 @@ class Unkeyed:
     gaps: tuple[Gap, ...] = ()
 
     @classmethod
-    def collect(cls, survey: Survey, tree: Tree, shape: Shape, profile: Profile, known: Known) -> Unkeyed:
+    def collect(
+        cls,
+        survey: Survey,
+        tree: Tree,
+        shape: Shape,
+        profile: Profile,
+        known: Known,
+        others: AbstractSet[int] = frozenset(),
+    ) -> Unkeyed:
         """Write the records of all pages of `tree`, and of orphans that fit and have new keys, into a plain tree.
 
-        `profile` has seen rows of a reference where only that one names the table.
+        `profile` has seen rows of a reference where only that one names the table. `others` are how many values the
+        records of other trees have that may lie among the orphans.
         """
-        return _Collecting(survey, tree, shape, profile, known).done()
+        return _Collecting(survey, tree, shape, profile, known, others).done()
 
 
 class _Collecting:
-    def __init__(self, survey: Survey, tree: Tree, shape: Shape, profile: Profile, known: Known) -> None:
+    def __init__(
+        self, survey: Survey, tree: Tree, shape: Shape, profile: Profile, known: Known, others: AbstractSet[int]
+    ) -> None:
         self.survey, self.tree, self.shape = survey, tree, shape
         self.profile, self.known = profile, known
         self.image = survey.image
@@ -61,6 +73,7 @@ class _Collecting:
         self.payloads: list[bytes] = []
         self.carved = 0
         self.left_out = False
+        self.widths = {len(index.columns) for index in shape.indexes} | others
 
     def done(self) -> Unkeyed:
         found, tree = self.survey.found, self.tree
@@ -122,7 +135,9 @@ class _Collecting:
             return True
         if not narrow and any(len(values) < len(self.shape.columns) for values in rows):
             return False
-        if self._strange(rows, LIKELY if narrow else USUAL):
+        if narrow and self.known.keyed(self.shape, rows, self.image.encoding) < SAME and len(rows[0]) in self.widths:
+            self.left_out = True  # just as likely entries of an index
+        elif self._strange(rows, LIKELY if narrow else USUAL):
             self.left_out = True
         else:
             self._take(page, entries, carved=True)

@@ -1,0 +1,40 @@
+"""Stretches of rowids: the gaps between leaves, and whether a rowid lies in one."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+
+from toolkit.sqlite.salvage.carve import LEAST, MOST
+
+
+def inside(rowid: int, gaps: list[tuple[int | None, int | None]], starts: list[int]) -> bool:
+    """Answer whether a rowid lies in one of the gaps, which rise; `starts` are their beginnings."""
+    at = bisect.bisect_left(starts, rowid) - 1
+    if at < 0:
+        return False
+    before = gaps[at][1]
+    return before is None or rowid < before
+
+
+def holds(gap: tuple[int | None, int | None], rowids: list[int]) -> bool:
+    """Answer whether one of the rising rowids lies in the gap."""
+    at = 0 if gap[0] is None else bisect.bisect_right(rowids, gap[0])
+    return at < len(rowids) and (gap[1] is None or rowids[at] < gap[1])
+
+
+def uncovered(
+    allowed: list[tuple[int, int]], covered: list[tuple[int, int]]
+) -> Iterator[tuple[int | None, int | None]]:
+    """Yield the stretches (after, before) inside `allowed` that nothing covers; both lists rise."""
+    for after, upto in allowed:
+        edge = after
+        for at in range(bisect.bisect_left(covered, (after,)), len(covered)):
+            first, last = covered[at]
+            if first > upto:
+                break
+            if first > edge + 1:
+                yield (None if edge == LEAST else edge), first
+            edge = max(edge, last)
+        if upto > edge:
+            yield (None if edge == LEAST else edge), (None if upto == MOST else upto + 1)
