@@ -548,3 +548,19 @@ def test_events_tell_the_steps(app: App) -> None:
         "stop", "stage", "safety", "place", "smoke",
     ]  # fmt: skip
     assert events[-1]["type"] == "job.finished"
+
+
+def test_the_health_file_follows_a_rescue_and_its_undo(app: App) -> None:
+    app.backup()
+    changed_and_damaged(app)
+
+    def state() -> tuple[str, list[str]]:
+        found = app.run("status", "shop", "--json").document["targets"][0]
+        return found["state"], [reason["code"] for reason in found["reasons"]]
+
+    app.run("diagnose", "shop")
+    assert state() == ("bad", ["damaged"])
+    assert app.rescue().code in (0, 3)
+    assert state() == ("ok", [])
+    assert app.run("undo", "--json", "--yes", *VOUCH).code in (0, 3)
+    assert state() == ("bad", ["damaged"])

@@ -9,14 +9,15 @@ from datetime import datetime
 import msgspec
 
 from toolkit.errors import LifeboatError, NotFoundError, SourceMissingError
+from toolkit.operations.remembered import everything
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
 from toolkit.profile.model import Profile
 from toolkit.vault import health, remove
-from toolkit.vault.health import LastCheck, Observation, Target
+from toolkit.vault.health import KEPT, LastCheck, Observation, Target
 from toolkit.wording import duration_text
 
-__all__ = ("Overview", "Target", "assess", "overview", "refresh_health", "remember_checks", "wanted")
+__all__ = ("Overview", "Target", "assess", "overview", "refresh_health", "remember_checks", "remember_placed", "wanted")
 
 FILE_NAME = "health.json"
 
@@ -116,6 +117,21 @@ def remember_checks(session: Session, profile: Profile, checks: Mapping[str, Las
         health.replace(session.state / FILE_NAME, profile.name, assess(session, profile, checks), now=session.now())
     except (LifeboatError, OSError) as error:
         report.warn("health-not-written", f"the health file could not be written: {error}")
+
+
+def remember_placed(session: Session, profile: str, placed: Mapping[str, bool], report: Report) -> None:
+    """Note which databases got a new content: real path -> whether that is the damaged one, put back by an undo.
+
+    Whatever came whole has passed `quick_check` under its name. Nothing is noted for a profile that nobody knows any
+    more; a failure becomes a warning of `report`.
+    """
+    known = session.known_profile(profile) or next((one for one in everything(session) if one.name == profile), None)
+    if known is None or not placed:
+        return
+    now = session.now()
+    sound, broken = LastCheck(now, "quick", "ok"), LastCheck(now, KEPT, "damaged")
+    checks = {path: broken if damaged else sound for path, damaged in placed.items()}
+    remember_checks(session, known, checks, report)
 
 
 def refresh_health(session: Session, profile: Profile, report: Report) -> None:

@@ -12,6 +12,7 @@ from toolkit import durable
 from toolkit.errors import DatabaseDamagedError, LifeboatError
 from toolkit.jobs.context import Job
 from toolkit.operations import outputs, replacing
+from toolkit.operations.health import remember_placed
 from toolkit.operations.plan import Plan
 from toolkit.operations.repair_plan import RepairPlan, require_same
 from toolkit.operations.repair_report import RepairReport, conclude, report_fields
@@ -123,6 +124,7 @@ def _replace(session: Session, made: RepairPlan, job: Job) -> None:
             subject=made.path,
             hint="the damaged files are back in their place; check the disk",
         )
+    remember_placed(session, made.profile.name, {made.path: False}, report)
     report.output = made.path
     report.safety = done.safety or None
     report.kept = done.kept

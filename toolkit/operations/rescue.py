@@ -11,6 +11,7 @@ from pathlib import Path
 from toolkit.errors import LifeboatError, OutdatedPlanError, UnrepairableError
 from toolkit.jobs.context import Job
 from toolkit.operations import mending, outputs, references, replacing, scratch, smoke
+from toolkit.operations.health import remember_placed
 from toolkit.operations.mending import Mended
 from toolkit.operations.plan import Plan
 from toolkit.operations.replacing import Replaced, Replacement
@@ -72,6 +73,7 @@ def apply(session: Session, made: RescuePlan, job: Job) -> RescueReport:
     _take(report, made, done)
     if not done.failures:
         _keep_reports(session, made)
+        remember_placed(session, made.profile.name, {one.path: False for one in made.patients}, report)
     _end(made)
     return report
 

@@ -22,6 +22,7 @@ from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import folder_times, recovery, restore_journal, safety
 from toolkit.operations.extract import FailedItem, Filled, Place, fill
+from toolkit.operations.health import remember_placed
 from toolkit.operations.placing import place
 from toolkit.operations.plan import Plan
 from toolkit.operations.report import Ending, Report
@@ -176,6 +177,10 @@ def apply(
             for stage in (*run.stages.values(), *run.databases.values()):
                 stage.close()
     _finish(run)
+    if made.request.to is None:
+        damaged = {record.name: record.damaged for record in manifest.databases}
+        placed = {os.path.realpath(row.path): damaged.get(row.name, False) for row in made.databases}
+        remember_placed(session, manifest.profile, placed, report)
     return report
 
 

@@ -12,6 +12,7 @@ from toolkit import durable
 from toolkit.jobs.context import Job
 from toolkit.operations import aside, holding, recovery, restore_journal
 from toolkit.operations.aside import AsideRecord, KeptDatabase
+from toolkit.operations.health import remember_placed
 from toolkit.operations.placing import let_go, place
 from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Report
@@ -87,6 +88,7 @@ def apply(session: Session, record: AsideRecord, plan: Plan, job: Job, report: R
                 durable.remove(path)
             raise
         durable.remove(path)
+    remember_placed(session, record.profile, dict.fromkeys(targets, record.operation != "undo"), report)
     return len(targets)
 
 

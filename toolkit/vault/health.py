@@ -20,6 +20,9 @@ from toolkit.retention import Kind
 from toolkit.vault.remove import candidate
 
 VERSION = 1
+KEPT = "kept"
+"""The `kind` of a check that nobody made now: a database that was damaged when it was kept took its name again."""
+
 _STATES = ("ok", "unknown", "warn", "bad")
 
 
@@ -152,7 +155,8 @@ def _target(
     reasons: list[tuple[str, Reason]] = []
     check = seen.last_check
     if check is not None and check.result == "damaged" and (newest is None or _end(newest) <= check.at):
-        reasons.append(("bad", Reason("damaged", check.at, f"damaged: {check.kind} check failed")))
+        how = "put back as it was kept" if check.kind == KEPT else f"{check.kind} check failed"
+        reasons.append(("bad", Reason("damaged", check.at, f"damaged: {how}")))
     reasons += _age(newest, regular, alarms, now)
     if failed:
         text = (
