@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Literal
 
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
@@ -246,9 +246,12 @@ class LifeboatApp(App[None]):
         """Run the user's shell in `folder` with the terminal to itself, and come back when it ends."""
         program = os.environ.get("SHELL") or "/bin/sh"
         place = folder if os.path.isdir(folder) else "/"
-        with self.suspend():
-            print(line(f"a shell in {place}; `exit` comes back"), flush=True)  # noqa: T201 - the terminal is ours
-            subprocess.run([program], cwd=place, check=False)
+        try:
+            with self.suspend():
+                print(line(f"a shell in {place}; `exit` comes back"), flush=True)  # noqa: T201 - the terminal is ours
+                subprocess.run([program], cwd=place, check=False)
+        except SuspendNotSupported:
+            self.say("this terminal cannot be lent to a shell", severity="warning")
         self.refresh(layout=True)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

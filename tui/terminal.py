@@ -12,7 +12,12 @@ COLUMNS, LINES = 60, 15
 """The smallest window that the screens fit into."""
 
 _NO_SCREEN = ("", "dumb", "unknown")
-_THEMES = ("textual-dark", "textual-light", "ansi-dark", "ansi-light")
+THEMES = (
+    "textual-dark", "textual-light", "nord", "gruvbox", "catppuccin-mocha", "dracula", "tokyo-night", "monokai",
+    "flexoki", "catppuccin-latte", "catppuccin-frappe", "catppuccin-macchiato", "solarized-light", "solarized-dark",
+    "rose-pine", "rose-pine-moon", "rose-pine-dawn", "atom-one-dark", "atom-one-light", "ansi-dark", "ansi-light",
+)  # fmt: skip
+"""Those that Textual has; another name counts as `auto`."""
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +46,7 @@ def look(environ: Mapping[str, str], *, encoding: str, theme: str = "auto", only
     the configuration says: the greys of the other themes cannot be told apart there.
     """
     colors = _colors(environ)
+    theme = theme if theme in THEMES else "auto"
     few = colors <= 16 or bool(environ.get("NO_COLOR"))
     if few and not theme.startswith("ansi-"):
         light = theme.endswith("-light") or (theme == "auto" and _light(environ))

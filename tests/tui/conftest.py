@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,8 @@ from toolkit.events import (
     Warned,
 )
 from toolkit.jobs.journal import Journal, Spec
+from toolkit.jobs.spawn import Spawned
+from toolkit.operations import launch
 from toolkit.operations.session import Session, open_session
 from toolkit.vault import health
 from tui import terminal
@@ -44,6 +47,8 @@ HOSTILE = (
     "[red]x[/]",
 )
 
+_OPEN: list[Journal] = []
+
 OpenApp = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 
@@ -52,6 +57,13 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "TMUX", "SSH_CONNECTION", "TEXTUAL_THEME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(socket, "gethostname", lambda: "web-03")
+
+
+@pytest.fixture(autouse=True)
+def _jobs_end_with_the_test() -> Iterator[None]:
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
 
 
 def session_at(root: Path, text: str = "", now: datetime = NOW) -> Session:
@@ -115,7 +127,7 @@ def add_job(
     ended: JobFinished | None = None,
     events: tuple[object, ...] = (),
 ) -> Journal:
-    """Write the journal of a job that began `minutes` ago. The runner's lock is held until the answer is closed."""
+    """Write the journal of a job that began `minutes` ago; its lock is held until it is closed, or the test ends."""
     at = NOW - timedelta(minutes=minutes)
     spec = Spec(
         id=ident,
@@ -128,6 +140,7 @@ def add_job(
     )
     times = iter(at + timedelta(seconds=2 * number) for number in range(1000))
     journal = Journal.create(session.state / "jobs", spec, now=lambda: next(times))
+    _OPEN.append(journal)
     journal.append(JobStarted(pid=os.getpid(), boot_id="boot"))
     for event in events:
         journal.append(event)  # type: ignore[type-var]
@@ -137,9 +150,9 @@ def add_job(
     return journal
 
 
-def add_jobs(session: Session) -> list[Journal]:
-    """Write five jobs: one that runs, one that was interrupted, failed and ended ones; answers those to be closed."""
-    running = add_job(
+def add_jobs(session: Session) -> None:
+    """Write four jobs: one that runs (until the test ends), one that was interrupted, a failed and a good one."""
+    add_job(
         session,
         "8e10aaaa",
         "upload",
@@ -170,13 +183,38 @@ def add_jobs(session: Session) -> list[Journal]:
         events=(Warned(code="slow", msg="the disk is slow"),),
         ended=JobFinished(status=Outcome.OK, exit=0, summary="healthy"),
     )
-    return [running]
 
 
 def _swap() -> StepStarted:
     return StepStarted(
         n=3, of=6, name="place", title="give it its name", cancel=CancelEffect.NEVER, undo=UndoWay.MANUAL
     )
+
+
+class Acts:
+    """Stands where processes would be started: keeps the lines, and answers with the ids of `jobs` in turn."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.jobs: list[str] = []
+
+    def start(self, session: Session, words: Sequence[str], operation: str, **_: object) -> Spawned:
+        self.lines.append(shlex.join(["lifeboat", *words]))
+        ident = self.jobs.pop(0) if self.jobs else "deadbeef"
+        return Spawned(ident, session.state / "jobs" / ident, 1)
+
+    def ask(self, session: Session, words: Sequence[str]) -> launch.Reply:
+        self.lines.append(shlex.join(["lifeboat", *words]))
+        return launch.Reply(exit=0, message="done")
+
+
+@pytest.fixture
+def acts(monkeypatch: pytest.MonkeyPatch) -> Acts:
+    """Nothing is started; the command lines are kept."""
+    kept = Acts()
+    monkeypatch.setattr(launch, "start", kept.start)
+    monkeypatch.setattr(launch, "ask", kept.ask)
+    return kept
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ async def test_health_and_jobs_as_a_tired_person_sees_them(
     session: Session, open_app: OpenApp, picture: Pictures
 ) -> None:
     write_health(session)
-    running = add_jobs(session)
+    add_jobs(session)
     async with open_app() as pilot:
         text = picture.expect_text(pilot.app, "health-busy")
         assert "shop.db is damaged" in text
@@ -23,8 +23,6 @@ async def test_health_and_jobs_as_a_tired_person_sees_them(
         picture.expect_text(pilot.app, "jobs-interrupted")
         await pilot.press("question_mark")
         picture.expect_text(pilot.app, "jobs-help")
-    for journal in running:
-        journal.close()
 
 
 async def test_an_empty_server_says_what_to_do(open_app: OpenApp, picture: Pictures) -> None:

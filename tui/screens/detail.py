@@ -35,7 +35,7 @@ class DetailScreen(Frame):
         """Show it, as it is known now."""
         same = (one for one in self.ui.seen.targets if (one.profile, one.path) == self._key)
         self._target = next(same, self._target)
-        self.query_one("#text", Static).update(lines(self._text()))
+        self.put("#text", lines(self._text()))
 
     @property
     def _key(self) -> tuple[str, str]:

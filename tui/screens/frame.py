@@ -79,7 +79,7 @@ class Frame(Screen[None]):
         yield Static(id="tabs")
         with Vertical(id="body"):
             yield from self.body()
-        yield Input(id="filter", select_on_focus=False)
+        yield Input(id="filter", select_on_focus=False, placeholder="filter: text  !not  state:bad  age>7d")
         yield Static(id="now")
         yield Static(id="keys")
         yield Static(id="small")
@@ -112,15 +112,18 @@ class Frame(Screen[None]):
             return
         width = width or self.size.width
         ui, now = self.ui, self.ui.session.now()
-        self._set("#where", header(ui.host, ui.seen, now, width, read_only=ui.read_only))
-        self._set("#tabs", tabs(self.MODE or ui.current_mode, ui.jobs, width))
-        self._set("#now", job_line(ui.jobs, now, width))
-        self._set("#keys", keys([(verb, not self.against(verb)) for verb in self.verbs()], width))
+        self.put("#where", header(ui.host, ui.seen, now, width, read_only=ui.read_only))
+        self.put("#tabs", tabs(self.MODE or ui.current_mode, ui.jobs, width))
+        self.put("#now", job_line(ui.jobs, now, width))
+        self.put("#keys", keys([(verb, not self.against(verb)) for verb in self.verbs()], width))
 
-    def _set(self, where: str, content: Content) -> None:
+    def put(self, where: str, content: Content) -> None:
+        """Show `content` in the `Static` at `where`; what is there already is not sent again."""
         widget = self.query_one(where, Static)
-        if widget.content != content:
-            widget.update(content, layout=False)
+        before = widget.content
+        if not isinstance(before, Content) or not before.is_same(content):
+            heights = str(before).count("\n") != content.plain.count("\n") or not str(before)
+            widget.update(content, layout=heights)
 
     def verbs(self) -> tuple[Verb, ...]:
         """Return the verbs of this screen, its own first."""
@@ -169,7 +172,7 @@ class Frame(Screen[None]):
         try:
             rows.narrow(text.strip(), filters.parse(text, columns | self.more_columns()))
         except LifeboatError as error:
-            self._set("#now", put((f" {error.message}; {error.hint or ''}", "$text-warning")))
+            self.put("#now", put((f" {error.message}; {error.hint or ''}", "$text-warning")))
 
     def more_columns(self) -> frozenset[str]:
         """Return names that filters may use besides those of the columns."""

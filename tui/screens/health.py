@@ -130,10 +130,10 @@ class HealthScreen(Frame):
 
     def _detail(self) -> None:
         width = self.size.width
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         target = self.target
         found = list(self._empty() if target is None else self._said(target))
-        self.query_one("#detail", Static).update(lines(one.truncate(width) for one in found))
+        self.put("#detail", lines(one.truncate(width) for one in found))
 
     def _empty(self) -> Iterator[Content]:
         problem = self.ui.seen.problem

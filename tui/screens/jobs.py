@@ -22,7 +22,7 @@ from tui.act import Act
 from tui.screens.frame import Frame
 from tui.text import ends, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, base, progress_text
+from tui.widgets.edges import ACTIVE, is_look, progress_text, what
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
 STATES = {"failed": "FAILED", "interrupted": "INTERRUPTED", "asking": "ASKS", "warn": "incomplete"}
@@ -35,17 +35,6 @@ PROMISES = {
 UNDOABLE = ("restore", "repair", "rescue", "delete", "undo")
 ASKING_FIRST = ("restore", "repair", "rescue", "delete", "prune", "undo")
 MOST_LINES = 200
-
-
-def what(job: JobRow) -> str:
-    """Return what a job does, in words."""
-    looks = ("plan",) if is_look(job) else ()
-    return " ".join((*looks, job.operation, *(base(target) for target in job.targets)))
-
-
-def is_look(job: JobRow) -> bool:
-    """Say whether the job only made a plan."""
-    return " --dry-run" in job.cli
 
 
 class JobsScreen(Frame):
@@ -144,19 +133,19 @@ class JobsScreen(Frame):
 
     def _detail(self) -> None:
         width = self.size.width
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         job = self.job
         if job is None:
             said = put(
                 (" Nothing has run yet.", "bold"), " What you start, what cron does, what others do: it is listed."
             )
-            self._set("#detail", said if not self.ui.jobs else put(" Nothing to show: e shows all jobs again."))
-            self._set("#tail", Content(""))
+            self.put("#detail", said if not self.ui.jobs else put(" Nothing to show: e shows all jobs again."))
+            self.put("#tail", Content(""))
             return
         self._read(job)
-        self._set("#detail", lines(one.truncate(width) for one in self._head(job, width)))
+        self.put("#detail", lines(one.truncate(width) for one in self._head(job, width)))
         room = max(self.size.height - self.query_one(Rows).size.height - self._height(job) - 5, 0)
-        self._set("#tail", lines(one.truncate(width) for one in self._words(room)))
+        self.put("#tail", lines(one.truncate(width) for one in self._words(room)))
 
     def _height(self, job: JobRow) -> int:
         return len(list(self._head(job, self.size.width)))

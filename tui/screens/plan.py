@@ -105,9 +105,9 @@ class PlanScreen(Frame):
             self.found = planned(self.ui.session, row.id)
         width = self.size.width
         state = "nothing has been changed yet" if not self.done_by else f"started as job {self.done_by}"
-        self._set("#headline", ends(put((f" {self.headline}", "bold")), put((f"{state} ", "$text-success")), width))
-        self._set("#rule", Content(rule() * width))
-        self.query_one("#text", Static).update(lines(self._text(row, width)))
+        self.put("#headline", ends(put((f" {self.headline}", "bold")), put((f"{state} ", "$text-success")), width))
+        self.put("#rule", Content(rule() * width))
+        self.put("#text", lines(self._text(row, width)))
         self.edges()
 
     def _row(self) -> JobRow | None:

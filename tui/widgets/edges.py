@@ -72,24 +72,34 @@ def job_line(jobs: Sequence[JobRow], now: datetime, width: int) -> Content:
     going = sorted((one for one in jobs if one.state in ACTIVE), key=lambda one: ACTIVE.index(one.state))
     if going:
         job = going[0]
-        what = f" * {job.operation} {' '.join(base(target) for target in job.targets)}"
+        named = f" * {what(job)}"
         if job.state == "asking" and job.question is not None:
             said = f"asks: {job.question.kind} {job.question.subject}   7 answers"
-            return put((what, "bold"), "  ", (said, "bold $text-warning")).truncate(width)
+            return put((named, "bold"), "  ", (said, "bold $text-warning")).truncate(width)
         rest = progress_text(job) or (job.step or job.state)
         more = f"  +{len(going) - 1}" if len(going) > 1 else ""
-        return ends(put((what, "bold"), "  ", rest), put(more, "  7 "), width)
+        return ends(put((named, "bold"), "  ", rest), put(more, "  7 "), width)
     if not jobs:
         return put((" nothing has run yet", "$text-muted"))
     job = jobs[0]
-    what = f" {job.operation} {' '.join(base(target) for target in job.targets)}"
     when = time_text(job.heard or job.created, now)
     tone = {"failed": "bold $text-error", "interrupted": "bold $text-error", "warn": "$text-warning"}.get(job.state, "")
     word = job.state.upper() if job.state in ("failed", "interrupted") else job.state
     said = f"  {job.error or job.summary}" if job.state in ("failed", "interrupted", "warn") else ""
     return ends(
-        put((f"{what}: ", "$text-muted"), (word, tone or "$text-muted"), (said, "")), put(f"  {when}  7 "), width
+        put((f" {what(job)}: ", "$text-muted"), (word, tone or "$text-muted"), (said, "")), put(f"  {when}  7 "), width
     )
+
+
+def what(job: JobRow) -> str:
+    """Return what a job does, in words."""
+    looks = ("plan",) if is_look(job) else ()
+    return " ".join((*looks, job.operation, *(base(target) for target in job.targets)))
+
+
+def is_look(job: JobRow) -> bool:
+    """Say whether the job only made a plan."""
+    return " --dry-run" in job.cli
 
 
 def base(name: str) -> str:

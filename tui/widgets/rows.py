@@ -168,8 +168,9 @@ class Rows(Widget, can_focus=True):
 
     def show(self, source: Source) -> None:
         """Take another source; the cursor stays on its row (by key), else at its place."""
+        before = self._visible()
         self._source = source
-        self._again()
+        self._again(before)
 
     def narrow(self, text: str, wanted: Filter) -> None:
         """Show only what passes `wanted`, which was typed as `text`."""
@@ -228,14 +229,20 @@ class Rows(Widget, can_focus=True):
         self._pages.clear()
         self.count, self.total = self._source.arrange(self.filter, self.sort, reverse=self.reverse)
 
-    def _again(self) -> None:
+    def _visible(self) -> tuple[object, ...]:
+        """Return all that the list shows now."""
+        shown = [self.row(at) for at in range(self._top, self._top + max(self.size.height - 1, 0))]
+        return self.count, self.total, self.cursor, self._top, shown
+
+    def _again(self, before: tuple[object, ...] | None = None) -> None:
         key = self.current.key if self.current is not None else None
         self._rearrange()
         place = self._source.place_of(key) if key is not None else None
         self.cursor = max(0, min(self.cursor if place is None else place, self.count - 1))
         self._scroll()
-        self.refresh()
-        self.post_message(self.Moved(self))
+        if before is None or before != self._visible():
+            self.refresh()
+            self.post_message(self.Moved(self))
 
     def _go(self, place: int) -> None:
         place = max(0, min(place, self.count - 1))
@@ -276,7 +283,7 @@ class Rows(Widget, can_focus=True):
         if row is None:
             return Strip.blank(width, self.rich_style)
         cursor = self._top + y - 1 == self.cursor
-        return Strip(list(self._segments(row, width, cursor=cursor)), width)
+        return Strip(list(self._segments(row, width, cursor=cursor)), width).simplify()
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"rows--{name}")
