@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+PLAIN = "_.-=+*%#"
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -92,3 +96,12 @@ def bar(done: int, total: int | None, *, width: int = 12) -> str:
     """Return a bar of `width` cells between brackets, in ASCII: `[######......]`; full only when all is done."""
     filled = 0 if total is None else width if done >= total else max(done, 0) * width // total
     return f"[{'#' * filled}{'.' * (width - filled)}]"
+
+
+def chart(values: Sequence[int], *, plain: bool = False) -> str:
+    """Return a bar of one character for each value, from zero to the largest."""
+    marks = PLAIN if plain else BLOCKS
+    top = max(values, default=0)
+    if top <= 0:
+        return marks[0] * len(values)
+    return "".join(marks[min(value * len(marks) // top, len(marks) - 1)] for value in values)

@@ -26,7 +26,7 @@ from toolkit.cli.render.diagnose import diagnose_text
 from toolkit.cli.render.find import find_text
 from toolkit.cli.render.listing import list_text
 from toolkit.cli.render.show import show_text
-from toolkit.cli.render.stats import chart, stats_text
+from toolkit.cli.render.stats import stats_text
 from toolkit.cli.render.status import status_text
 from toolkit.cli.render.timeline import timeline_text
 from toolkit.filelist import Section
@@ -35,6 +35,7 @@ from toolkit.operations.diagnose import Finding, Severity
 from toolkit.operations.finding_codes import REPAIR
 from toolkit.retention import Kind, Scope
 from toolkit.vault import statistics
+from toolkit.wording import chart
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "cli"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

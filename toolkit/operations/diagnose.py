@@ -18,6 +18,7 @@ from toolkit.operations.findings import accepted, healthy, of_losses
 from toolkit.operations.health import remember_checks
 from toolkit.operations.health import wanted as wanted_targets
 from toolkit.operations.livecheck import working_folder
+from toolkit.operations.looks import DiagnosedTarget, keep
 from toolkit.operations.remembered import everything
 from toolkit.operations.remembered import named as remembered_profile
 from toolkit.operations.report import Ending, Report
@@ -31,7 +32,7 @@ from toolkit.sqlite.check import Level
 from toolkit.vault import remove
 from toolkit.vault.health import LastCheck
 
-__all__ = ["Finding", "Severity"]
+__all__ = ["DiagnosedTarget", "Finding", "Severity"]
 
 MOST_SAID = 4
 """Findings of a database that the health file keeps."""
@@ -44,20 +45,6 @@ class DiagnoseRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     profiles: tuple[Profile, ...]
     quick: bool = False
-
-
-class DiagnosedTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """One database and what was found; `tables` counts rows, `checks` names what was checked."""
-
-    path: str
-    profile: str
-    healthy: bool
-    findings: tuple[Finding, ...]
-    size: int = 0
-    journal_mode: str = ""
-    tables: dict[str, int | None] = {}
-    checks: tuple[str, ...] = ()
-    open_by: tuple[str, ...] = ()
 
 
 class DiagnoseReport(Report, kw_only=True):
@@ -139,17 +126,27 @@ def _files(session: Session, profile: Profile, job: Job) -> list[DiagnosedTarget
 
 
 def _remember(session: Session, request: DiagnoseRequest, report: DiagnoseReport) -> None:
-    """Keep the results in the health file, for each profile that the configuration or a backup knows."""
+    """Keep the verdicts in the health file and the findings beside it, for what the configuration or a backup knows."""
     kind = "quick" if request.quick else "full"
     checks = {target.path: LastCheck(session.now(), kind, _result(target), _said(target)) for target in report.targets}
     known = {one.name: one for one in (*everything(session), *session.config.profiles)}
-    for profile in known.values():
-        named = {path for kind, path in wanted_targets(profile) if kind == "database"} | {
-            target.path for target in report.targets if target.profile == profile.name
-        }
-        own = {path: check for path, check in checks.items() if path in named}
-        if own:
-            remember_checks(session, profile, own, report)
+    owned = [(profile, own) for profile in known.values() if (own := _own(profile, checks, report))]
+    kept = {path for _, own in owned for path in own}
+    try:  # before the verdicts, for these are what screens look at to see that there is something new
+        keep(session, [target for target in report.targets if target.path in kept], kind)
+    except LifeboatError as error:
+        report.warn(
+            error.code, f"the findings could not be kept for the screens: {error.message}", subject=error.subject
+        )
+    for profile, own in owned:
+        remember_checks(session, profile, own, report)
+
+
+def _own(profile: Profile, checks: dict[str, LastCheck], report: DiagnoseReport) -> dict[str, LastCheck]:
+    """Return those of `checks` that are of databases of `profile`."""
+    named = {path for kind, path in wanted_targets(profile) if kind == "database"}
+    named |= {target.path for target in report.targets if target.profile == profile.name}
+    return {path: check for path, check in checks.items() if path in named}
 
 
 def _said(target: DiagnosedTarget) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,7 @@ from toolkit.errors import LifeboatError
 from toolkit.jobs.identity import who
 from toolkit.jobs.journal import new_spec
 from toolkit.jobs.spawn import Spawned, spawn
+from toolkit.operations.report import restored
 from toolkit.operations.session import Session
 
 PATIENCE = 60.0
@@ -65,9 +67,30 @@ def ask(session: Session, words: Sequence[str]) -> Reply:
 
     Raises `LifeboatError` when it cannot be started, or is not over after `PATIENCE` seconds.
     """
+    ran = _ran(session, words)
+    return _reply(ran.returncode, ran.stdout, ran.stderr)
+
+
+def document(session: Session, words: Sequence[str]) -> dict[str, Any]:
+    """Run `lifeboat WORDS --json`, which keeps no journal, and return its document with the names as they are.
+
+    Raises `LifeboatError` with what the command says went wrong, or when it says nothing for `PATIENCE` seconds.
+    """
+    ran = _ran(session, words)
+    reply = _reply(ran.returncode, ran.stdout, ran.stderr)
+    try:
+        found = restored(msgspec.json.decode(ran.stdout))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict) or found.get("error"):
+        raise LifeboatError(reply.message or f"exit code {reply.exit}", subject=shown(words), hint=reply.hint or None)
+    return found
+
+
+def _ran(session: Session, words: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
     command = [*program(), *words, "--json"]
     try:
-        ran = subprocess.run(
+        return subprocess.run(
             command,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -77,7 +100,6 @@ def ask(session: Session, words: Sequence[str]) -> Reply:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LifeboatError("the command did not answer", subject=shown(words), hint=display(str(error))) from error
-    return _reply(ran.returncode, ran.stdout, ran.stderr)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from toolkit.filelist import decode_name
 from toolkit.jobs.journal import LOG
 from toolkit.operations.jobs import directory_of
 from toolkit.operations.plan import Plan
-from toolkit.operations.report import Notice
+from toolkit.operations.report import Notice, restored
 from toolkit.operations.rescue_report import RescuedDatabase
 from toolkit.operations.session import Session
 
@@ -31,19 +30,21 @@ def planned(session: Session, job: str) -> Planned:
 
     Where it said nothing that can be read, the error says so. Raises `JobNotFoundError`.
     """
-    path = directory_of(session, job) / LOG
     try:
-        data = path.read_bytes()
-        document = next(line for line in reversed(data.splitlines()) if line.startswith(b"{"))
-        return msgspec.convert(_names(msgspec.json.decode(document)), Planned)
-    except (OSError, StopIteration, msgspec.DecodeError, msgspec.ValidationError):
+        return msgspec.convert(document_of(session, job), Planned)
+    except msgspec.ValidationError:
         lost = Notice(code="no-plan", message="the dry run left no plan", hint=f"lifeboat jobs show {job} --log")
         return Planned(error=lost)
 
 
-def _names(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"text", "b64"}:
-            return decode_name(value)
-        return {key: _names(item) for key, item in value.items()}
-    return [_names(item) for item in value] if isinstance(value, list) else value
+def document_of(session: Session, job: str) -> Any:
+    """Return the document that the job `job`, run with `--json`, has printed, with the names as they are; else None.
+
+    Raises `JobNotFoundError`.
+    """
+    path = directory_of(session, job) / LOG
+    try:
+        data = path.read_bytes()
+        return restored(msgspec.json.decode(next(x for x in reversed(data.splitlines()) if x.startswith(b"{"))))
+    except (OSError, StopIteration, msgspec.DecodeError):
+        return None

@@ -13,7 +13,7 @@ import msgspec
 
 from toolkit.errors import LifeboatError
 from toolkit.events import Outcome
-from toolkit.filelist import encode_name
+from toolkit.filelist import decode_name, encode_name
 
 
 class Ending(enum.StrEnum):
@@ -107,3 +107,12 @@ def clean(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [clean(item) for item in value]
     return value
+
+
+def restored(value: Any) -> Any:
+    """Return plain values that `clean` made with the names as they were. Raises `ArchiveDamagedError`."""
+    if isinstance(value, dict):
+        if value.keys() == {"text", "b64"}:
+            return decode_name(value)
+        return {key: restored(item) for key, item in value.items()}
+    return [restored(item) for item in value] if isinstance(value, list) else value

@@ -38,13 +38,6 @@ class BackupsSoon(Soon):
     WORK = (("list",), ("show", "latest"), ("restore", "latest", "--dry-run"), ("find", "NAME"))
 
 
-class DiagnoseSoon(Soon):
-    """Diagnose."""
-
-    MODE = "diagnose"
-    WORK = (("diagnose",), ("diagnose", "--quick"))
-
-
 class DriveSoon(Soon):
     """Drive."""
 

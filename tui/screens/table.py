@@ -20,9 +20,9 @@ def _backups() -> Screen[None]:
 
 
 def _diagnose() -> Screen[None]:
-    from tui.screens.soon import DiagnoseSoon
+    from tui.screens.diagnose import DiagnoseScreen
 
-    return DiagnoseSoon()
+    return DiagnoseScreen()
 
 
 def _drive() -> Screen[None]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 
 from toolkit.cli.render.table import table
 from toolkit.operations.stats import StatsReport
-from toolkit.wording import age_text, count_text, size_text, time_text
-
-BLOCKS = "▁▂▃▄▅▆▇█"
-PLAIN = "_.-=+*%#"
+from toolkit.wording import BLOCKS, age_text, chart, count_text, size_text, time_text
 
 
 def stats_text(report: StatsReport, now: datetime, *, plain: bool = False) -> list[str]:
@@ -37,15 +33,6 @@ def stats_text(report: StatsReport, now: datetime, *, plain: bool = False) -> li
     ]
     rows = [(one.kind, f"{one.count:,}", size_text(one.size)) for one in stats.by_kind]
     return [*lines, "", *table(("KIND", "BACKUPS", "SIZE"), rows, right=frozenset({1, 2}))]
-
-
-def chart(values: Sequence[int], *, plain: bool = False) -> str:
-    """Return a bar of one character for each value, from zero to the largest."""
-    marks = PLAIN if plain else BLOCKS
-    top = max(values, default=0)
-    if top <= 0:
-        return marks[0] * len(values)
-    return "".join(marks[min(value * len(marks) // top, len(marks) - 1)] for value in values)
 
 
 def _unicode() -> bool:
