@@ -16,7 +16,10 @@ from toolkit.vault import sidecar
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A destination: who uses it, how many copies wait, and, where it was asked, what it says of its space."""
+    """A destination: who uses it, how many copies wait, and, where it was asked, what it says of its space.
+
+    `limit` is the highest speed of transfers in bytes a second.
+    """
 
     name: str
     type: str
@@ -24,6 +27,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     keep: int | None
     queued: int
     reached: bool = False
+    limit: int | None = None
     free: int | None = None
     total: int | None = None
     binned: int | None = None
@@ -65,6 +69,7 @@ def listing(session: Session, *, ask: bool = False) -> PlacesReport:
             type=registry.type_of(config),
             profiles=tuple(one.name for one in session.config.profiles if config.name in one.destinations),
             keep=config.keep,
+            limit=config.limit,
             queued=waiting.count(config.name),
         )
         report.destinations.append(_asked(session, place, report) if ask else place)

@@ -38,13 +38,6 @@ class BackupsSoon(Soon):
     WORK = (("list",), ("show", "latest"), ("restore", "latest", "--dry-run"), ("find", "NAME"))
 
 
-class DriveSoon(Soon):
-    """Drive."""
-
-    MODE = "drive"
-    WORK = (("drive", "doctor"), ("drive", "login"), ("sync",))
-
-
 class ScheduleSoon(Soon):
     """Schedule."""
 

@@ -26,9 +26,9 @@ def _diagnose() -> Screen[None]:
 
 
 def _drive() -> Screen[None]:
-    from tui.screens.soon import DriveSoon
+    from tui.screens.drive import DriveScreen
 
-    return DriveSoon()
+    return DriveScreen()
 
 
 def _schedule() -> Screen[None]:

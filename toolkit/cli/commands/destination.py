@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.run import query, work
-from toolkit.cli.settings import Group
+from toolkit.cli.run import answer, query, session_of, work
+from toolkit.cli.settings import Group, settings
 
 
 @click.group("destination", cls=Group)
@@ -44,3 +44,25 @@ def check_command(name: str) -> None:
     from toolkit.operations import places
 
     work("check", [name], lambda session, job: places.check(session, name, job), check_text)
+
+
+@destination_command.command(
+    "limit",
+    examples=("lifeboat destination limit drive 2MB/s", "lifeboat destination limit drive none"),
+    exits=(ExitCode.USAGE, ExitCode.REFUSED),
+)
+@click.argument("name", metavar="DEST")
+@click.argument("rate", metavar="RATE|none")
+def limit_command(name: str, rate: str) -> None:
+    """Set how fast transfers to a destination may be, from the next one on.
+
+    It is written to a drop-in of the configuration, which is checked first. `none` takes the limit away.
+    """
+    from toolkit.cli.render.remote import places_text
+    from toolkit.operations import destination_set, places
+
+    given = settings()
+    changed = destination_set.limit(session_of(given), name, None if rate == "none" else rate, given.config)
+    report = places.listing(session_of(given))
+    report.changed = changed
+    answer(report, places_text)

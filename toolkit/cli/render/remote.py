@@ -7,7 +7,7 @@ from datetime import datetime
 from toolkit.cli.render.table import table
 from toolkit.operations.places import CheckReport, PlacesReport
 from toolkit.operations.remote import RemoteReport, RemoteRow
-from toolkit.wording import age_text, count_text, size_text, time_text
+from toolkit.wording import age_text, count_text, rate_text, size_text, time_text
 
 _HEADER = ("DESTINATION", "HOST", "PROFILE", "ID", "KIND", "WHEN", "AGE", "SIZE", "STATE")
 
@@ -50,11 +50,12 @@ def places_text(report: PlacesReport) -> list[str]:
             " ".join(one.profiles) or "-",
             str(one.keep) if one.keep is not None else "all",
             str(one.queued),
+            rate_text(one.limit) if one.limit is not None else "-",
             _space(one.free, one.total) if one.reached else f"unreachable: {one.error}" if one.error else "-",
         )
         for one in report.destinations
     ]
-    return table(("NAME", "TYPE", "PROFILES", "KEEP", "QUEUED", "SPACE"), rows)
+    return table(("NAME", "TYPE", "PROFILES", "KEEP", "QUEUED", "LIMIT", "SPACE"), rows)
 
 
 def _space(free: int | None, total: int | None) -> str:
