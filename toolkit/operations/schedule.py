@@ -35,7 +35,10 @@ JOBS_LOOKED_AT = 500
 
 
 class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry: `when` in words, its command line, the next runs, when it was started last and how that ended."""
+    """One entry: `when` in words, its command line, the next runs, when it was started last and how that ended.
+
+    `kind` or `job`, and `scope`, are what `schedule set` calls it; all empty for what follows from other entries.
+    """
 
     name: str
     profile: str
@@ -46,6 +49,9 @@ class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime | None = None
     last_state: str = ""
     missed: bool = False
+    kind: str = ""
+    job: str = ""
+    scope: str = ""
 
 
 class ScheduleReport(Report, kw_only=True):
@@ -175,7 +181,11 @@ def _installed(report: ScheduleReport, found: Sequence[Entry], where: Scheduler)
 
 
 def _row(entry: Entry, last: JobStatus | None, now: datetime, zone: tzinfo) -> EntryRow:
+    row = entry.row
     return EntryRow(
+        kind=row.kind.value if row is not None and row.kind is not None else "",
+        job=row.job.value if row is not None and row.job is not None else "",
+        scope=row.scope.value if row is not None and row.scope is not None else "",
         name=entry.name,
         profile=entry.profile,
         when=str(entry.when),
@@ -212,10 +222,16 @@ def started_last(session: Session, found: Sequence[Entry]) -> dict[str, JobStatu
 
 def _entry_of(command: str, wanted: Mapping[tuple[str, ...], str]) -> str | None:
     try:
-        words = tuple(shlex.split(command))
+        words = _without_places(shlex.split(command))
     except ValueError:
         return None
     return next((name for arguments, name in wanted.items() if words[-len(arguments) :] == arguments), None)
+
+
+def _without_places(words: Sequence[str]) -> tuple[str, ...]:
+    """Return `words` without the options that say which configuration and vault: they can stand anywhere."""
+    names = ("--config", "-c", "--vault")
+    return tuple(word for before, word in zip(("", *words), words, strict=False) if not {before, word} & {*names})
 
 
 def choose(where: Scheduler, wanted: str) -> Kind:

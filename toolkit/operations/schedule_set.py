@@ -15,7 +15,7 @@ from toolkit.operations import configuration
 from toolkit.operations.session import Session
 from toolkit.profile import load, locations
 from toolkit.profile.model import Profile, ScheduledJob, ScheduleEntry
-from toolkit.profile.units import format_duration
+from toolkit.profile.units import format_duration, parse_duration
 from toolkit.retention import Kind, Scope
 from toolkit.schedule.entries import DEFAULTS
 from toolkit.schedule.times import parse_at
@@ -63,6 +63,23 @@ def change(session: Session, wanted: ScheduleChange, config: Path | None) -> boo
         durable.make_directory(path.parent, mode=0o755)
         durable.write_file(path, text.encode())
     return True
+
+
+def when_options(text: str) -> tuple[str, ...]:
+    """Return the options of `schedule set` for what a person typed: `03:00`, `sun 02:00`, `6h`, `every 6h`.
+
+    Raises `UsageError` with what is wrong with it.
+    """
+    words = text.strip().lower()
+    span = words.removeprefix("every ").strip()
+    if words.startswith("every ") or ":" not in words:
+        try:
+            parse_duration(span)
+        except ValueError as error:
+            raise UsageError(f"{span or 'this'} {error}", hint="03:00, sun 02:00, 1 05:00, or every 6h") from error
+        return ("--every", span)
+    parse_at(words)
+    return ("--at", words)
 
 
 def _changed(profile: Profile, wanted: ScheduleChange) -> list[ScheduleEntry]:

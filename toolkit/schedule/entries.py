@@ -32,7 +32,8 @@ _PATIENT = ("--lock-wait", "1h", "--quiet")
 class Entry:
     """One thing that runs: `arguments` come after `lifeboat`. `profile` is empty for what concerns all.
 
-    `name` is unique and fits in a unit's name; `default` says that nobody configured it.
+    `name` is unique and fits in a unit's name; `default` says that nobody configured it. `row` is the row of the
+    schedule that it comes from, None for what follows from others.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Entry:
     arguments: tuple[str, ...]
     when: When
     default: bool = False
+    row: ScheduleEntry | None = None
 
     @property
     def command(self) -> str:
@@ -69,9 +71,10 @@ def entries(config: Config) -> tuple[Entry, ...]:
 def _of_profile(profile: Profile) -> Iterator[Entry]:
     own = profile.schedule or DEFAULTS
     for row in own:
-        if own is DEFAULTS and row.job is ScheduledJob.REHEARSE and _only_encrypts(profile):
+        default = own is DEFAULTS
+        if default and row.job is ScheduledJob.REHEARSE and _only_encrypts(profile):
             continue
-        yield Entry(_name(profile, row), profile.name, _arguments(profile, row), _when(row), default=own is DEFAULTS)
+        yield Entry(_name(profile, row), profile.name, _arguments(profile, row), _when(row), default, row)
     age = promised_age(profile)
     if age is not None:
         from toolkit.profile.units import format_duration

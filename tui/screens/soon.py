@@ -38,13 +38,6 @@ class BackupsSoon(Soon):
     WORK = (("list",), ("show", "latest"), ("restore", "latest", "--dry-run"), ("find", "NAME"))
 
 
-class ScheduleSoon(Soon):
-    """Schedule."""
-
-    MODE = "schedule"
-    WORK = (("schedule", "show"), ("prune", "--dry-run"))
-
-
 class SetupSoon(Soon):
     """Setup."""
 

@@ -32,9 +32,9 @@ def _drive() -> Screen[None]:
 
 
 def _schedule() -> Screen[None]:
-    from tui.screens.soon import ScheduleSoon
+    from tui.screens.schedule import ScheduleScreen
 
-    return ScheduleSoon()
+    return ScheduleScreen()
 
 
 def _fleet() -> Screen[None]:

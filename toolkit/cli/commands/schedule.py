@@ -13,6 +13,7 @@ from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import DURATION, SCOPES
 from toolkit.cli.run import answer, query, session_of
 from toolkit.cli.settings import Group, settings
+from toolkit.operations.launch import program
 
 if TYPE_CHECKING:
     from toolkit.operations.schedule import Scheduler
@@ -42,8 +43,6 @@ def where_of(session: Session, cron_file: Path | None = None, units: Path | None
 
 def _words() -> list[str]:
     """Return the words that start this program from anywhere: the command alone where it can be run by itself."""
-    from toolkit.operations.launch import program
-
     words = [os.path.abspath(word) if os.path.exists(word) else word for word in program()]
     alone = len(words) == 2 and os.access(words[1], os.X_OK) and not words[1].endswith(".pyz")
     return words[1:] if alone else words
