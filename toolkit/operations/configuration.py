@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from toolkit import durable
-from toolkit.errors import ConfigError, RefusedError
+from toolkit.errors import ConfigError, LifeboatError, RefusedError
 from toolkit.operations.report import Report
 from toolkit.profile import discover, load, locations, schema, show
 from toolkit.profile.adhoc import absolute, slug
@@ -29,6 +29,36 @@ class ConfigReport(Report, kw_only=True):
     text: str | None = None
     config: dict[str, Any] | None = None
     schema: dict[str, Any] | None = None
+
+
+class ConfigProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with the configuration: where (0: the whole file, or not known), at which key, what."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    key: str = ""
+    message: str = ""
+
+
+def problems(config: Path | None, environ: Mapping[str, str], *, vault: Path | None = None) -> list[ConfigProblem]:
+    """Return everything that is wrong with the configuration in force, by place; never raises."""
+    try:
+        found = load.problems(config, environ, vault=vault)
+    except LifeboatError as error:
+        return [ConfigProblem(file=str(error.subject or ""), message=error.message)]
+    return [
+        ConfigProblem(
+            file=one.place.file, line=one.place.line, column=one.place.column, key=one.key, message=one.message
+        )
+        for one in found
+    ]
+
+
+def files(config: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files of the configuration that are there: the one that is meant, then its drop-ins."""
+    path = place(config, environ)
+    return (*((path,) if path.exists() else ()), *load.drop_ins(path))
 
 
 def place(config: Path | None, environ: Mapping[str, str]) -> Path:

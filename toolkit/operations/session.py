@@ -155,6 +155,12 @@ def open_session(
     return Session(loaded, environ=given, uid=os.getuid(), lock_wait=lock_wait, now=now)
 
 
+def default_session(*, vault: Path | None = None, lock_wait: float = 0.0) -> Session:
+    """Return the session of a machine without a configuration, for looking about where the one there is wrong."""
+    loaded = load.defaults(os.environ, vault=vault)
+    return Session(loaded, environ=os.environ, uid=os.getuid(), lock_wait=lock_wait)
+
+
 def bug_report_folder() -> Path:
     """Return where reports of bugs are written."""
     return locations.state_directory(os.environ, os.getuid()) / "bugs"

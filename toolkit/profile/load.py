@@ -44,15 +44,41 @@ def load(config: Path | None, environ: Environ, *, uid: int | None = None, vault
     for a named file that is absent too; `ExposedSecretError` when a file that holds a secret is readable
     by others or writable by the group.
     """
-    uid = os.geteuid() if uid is None else uid
-    named = config or (Path(environ["LIFEBOAT_CONFIG"]) if environ.get("LIFEBOAT_CONFIG") else None)
-    path = named or locations.config_file(environ, uid)
-    reader = _Reading(environ, uid, vault)
-    found = reader.configuration(reader.whole(path, required=named is not None))
+    reader, path, found = _read(config, environ, uid, vault)
     if reader.problems or found is None:
         raise ConfigError(_lines(reader.problems), hint=f"check it with: lifeboat -c {path} config validate")
     reader.refuse_exposed()
     return found
+
+
+def defaults(environ: Environ, *, vault: Path | None = None) -> Config:
+    """Return the configuration of a machine that has no file, with `vault` or its default place."""
+    reader = _Reading(environ, os.geteuid(), vault)
+    found = reader.configuration(empty("defaults"))
+    if found is None:  # only an odd environment can be wrong here
+        raise ConfigError(_lines(reader.problems))
+    return found
+
+
+def problems(config: Path | None, environ: Environ, *, vault: Path | None = None) -> tuple[Problem, ...]:
+    """Return every problem of the configuration that `load` would read, with its place; none where it is in order.
+
+    Raises `ConfigError` for a file that cannot be read at all, `ExposedSecretError` as `load` does.
+    """
+    reader, _, _ = _read(config, environ, None, vault)
+    if not reader.problems:
+        reader.refuse_exposed()
+    return tuple(reader.problems)
+
+
+def _read(
+    config: Path | None, environ: Environ, uid: int | None, vault: Path | None
+) -> tuple[_Reading, Path, Config | None]:
+    uid = os.geteuid() if uid is None else uid
+    named = config or (Path(environ["LIFEBOAT_CONFIG"]) if environ.get("LIFEBOAT_CONFIG") else None)
+    path = named or locations.config_file(environ, uid)
+    reader = _Reading(environ, uid, vault)
+    return reader, path, reader.configuration(reader.whole(path, required=named is not None))
 
 
 def drop_ins(config: Path) -> tuple[Path, ...]:

@@ -23,10 +23,11 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A file (or `$VARIABLE`) and a line in it, from 1; 0 for the whole."""
+    """A file (or `$VARIABLE`), a line in it and a column of that, from 1; 0 for the whole, or where nobody knows."""
 
     file: str
     line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.line else self.file
@@ -131,7 +132,7 @@ def _events(text: str, file: str) -> Iterator[Any]:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1 if mark else 0)
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
         raise SyntaxProblem(Problem(place, "", f"is no YAML: {visible(error.problem or 'syntax error')}")) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -168,7 +169,7 @@ class _Reader:
         stack: list[_Open] = []
         root: Node | None = None
         for event in _events(text, self.file):
-            place = Place(self.file, event.start_mark.line + 1)
+            place = Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
                     raise SyntaxProblem(Problem(place, "", "holds a second document; there can be only one"))

@@ -36,10 +36,3 @@ class BackupsSoon(Soon):
 
     MODE = "backups"
     WORK = (("list",), ("show", "latest"), ("restore", "latest", "--dry-run"), ("find", "NAME"))
-
-
-class SetupSoon(Soon):
-    """Setup."""
-
-    MODE = "setup"
-    WORK = (("config", "show"), ("config", "validate"))

@@ -50,9 +50,9 @@ def _jobs() -> Screen[None]:
 
 
 def _setup() -> Screen[None]:
-    from tui.screens.soon import SetupSoon
+    from tui.screens.setup import SetupScreen
 
-    return SetupSoon()
+    return SetupScreen()
 
 
 SCREENS: dict[str, Callable[[], Screen[None]]] = {

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.run import session_of
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command, Settings, settings
+
+if TYPE_CHECKING:
+    from toolkit.operations.session import Session
 
 
 @click.command(
@@ -36,8 +41,20 @@ def tui_command(*, read_only: bool = False, mouse: bool = False, only_ascii: boo
         options += ["--config", os.path.abspath(given.config)]
     if given.vault is not None:
         options += ["--vault", os.path.abspath(given.vault)]
-    code = launch.run(session_of(given), options=options, read_only=read_only, mouse=mouse, only_ascii=only_ascii)
+    session = _session(given)
+    code = launch.run(session, options=options, read_only=read_only, mouse=mouse, only_ascii=only_ascii)
     raise click.exceptions.Exit(code)
+
+
+def _session(given: Settings) -> Session:
+    """Return the session, with the defaults where the configuration is wrong: Setup says then what and where."""
+    from toolkit.errors import ConfigError
+    from toolkit.operations.session import default_session
+
+    try:
+        return session_of(given)
+    except ConfigError:
+        return default_session(vault=given.vault, lock_wait=given.lock_wait)
 
 
 def open_or_status(context: click.Context) -> None:
