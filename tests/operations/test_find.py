@@ -87,3 +87,9 @@ def test_encrypted_backups_are_searched_where_the_passphrase_is_known(made: Shop
     report = look(made, "*.txt")
     assert (report.files, report.ending) == ([], Ending.INCOMPLETE)
     assert "passphrase" in report.warnings[0].message
+
+
+def test_it_ends_when_told_to(made: Shop) -> None:
+    made.back_up()
+    report = find.run(made.session(), FindRequest(name="report"), should_stop=lambda: True)
+    assert (report.files, report.searched) == ([], 0)

@@ -8,6 +8,7 @@ import msgspec
 
 from toolkit.archive.manifest import Manifest
 from toolkit.errors import LifeboatError
+from toolkit.events import ShouldStop, never_stop
 from toolkit.filelist import FileEntry, FileType
 from toolkit.operations import keys
 from toolkit.operations.archiving import StoredBackup
@@ -101,11 +102,11 @@ class _Finder:
         return sorted(self._files.values(), key=lambda one: one.path), len(self._files) + len(self._beyond)
 
 
-def run(session: Session, request: FindRequest) -> FindReport:
+def run(session: Session, request: FindRequest, *, should_stop: ShouldStop = never_stop) -> FindReport:
     """Look through the file lists of all backups, newest first; lists are streamed, only matches are kept.
 
     A backup whose list cannot be read becomes a warning, and the report is incomplete. Raises
-    `NotFoundError` when there is no vault, `ProfileNotFoundError`.
+    `NotFoundError` when there is no vault, `ProfileNotFoundError`. Ends early, with what was found, when told to stop.
     """
     vault = session.existing_vault
     if request.profile is not None:
@@ -116,8 +117,10 @@ def run(session: Session, request: FindRequest) -> FindReport:
         one for one in sidecar.load_all(vault, request.profile) if one.manifest.archives and not one.manifest.tombstone
     ]
     for one in sorted(there, key=lambda one: (one.manifest.started, one.manifest.id), reverse=True):
+        if should_stop():
+            break
         try:
-            _search(StoredBackup(one.manifest, one.path.parent), session, finder)
+            _search(StoredBackup(one.manifest, one.path.parent), session, finder, should_stop)
             report.searched += 1
         except LifeboatError as error:
             report.warn("not-searched", f"the backup could not be searched: {error.message}", subject=one.manifest.id)
@@ -128,9 +131,11 @@ def run(session: Session, request: FindRequest) -> FindReport:
     return report
 
 
-def _search(backup: StoredBackup, session: Session, finder: _Finder) -> None:
+def _search(backup: StoredBackup, session: Session, finder: _Finder, should_stop: ShouldStop) -> None:
     if backup.manifest.encrypted:
         backup.key = keys.key_for(session, backup.manifest)
-    for entry in backup.entries():
+    for number, entry in enumerate(backup.entries()):
+        if number % 1000 == 0 and should_stop():
+            return
         if finder.wants(entry):
             finder.take(backup.manifest, entry)

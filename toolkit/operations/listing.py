@@ -105,7 +105,7 @@ def run(session: Session, request: ListRequest) -> ListReport:
         say=say,
     )
     report.total = catalog.count(vault, wanted)
-    report.backups = [_listed(session, vault, row) for row in found]
+    report.backups = [listed(session, vault, row) for row in found]
     if not report.total:
         report.notes.append("there is no such backup" if _narrow(request) else "there is no backup yet")
     return report
@@ -115,7 +115,8 @@ def _narrow(request: ListRequest) -> bool:
     return bool(request.kinds or request.scopes or request.tags or request.since or request.until)
 
 
-def _listed(session: Session, vault: Vault, row: Row) -> ListedBackup:
+def listed(session: Session, vault: Vault, row: Row) -> ListedBackup:
+    """Return what a list says of the backup of the catalog's `row`."""
     return ListedBackup(
         id=row.id,
         profile=row.profile,

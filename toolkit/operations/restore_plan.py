@@ -6,6 +6,7 @@ the same plan, when the archive is read.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import os
@@ -77,12 +78,21 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClashRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A name at the target that is not what the backup has; `choice` is None while nobody decided."""
+    """A name at the target that is not what the backup has; `choice` is None while nobody decided.
+
+    `size` and `mtime_ns` are those at the target, `backup_size` and `backup_mtime_ns` those in the backup, where it is
+    a `backup_type`; `link` is where a link at the target leads.
+    """
 
     path: str
     kind: str
     size: int = 0
     choice: OnConflict | None = None
+    mtime_ns: int = 0
+    backup_size: int = 0
+    backup_mtime_ns: int = 0
+    backup_type: str = "file"
+    link: str = ""
 
 
 class DatabaseRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -303,11 +313,29 @@ def _consider(made: RestorePlan, entry: FileEntry, target: str, clash: Clash, se
         made.bytes += entry.data_size
         return Action.REPLACE
     choice = made.request.decisions.get(target) or _by_policy(made.request.on_conflict, clash)
-    made.clashes.append(ClashRow(path=target, kind=clash.kind.value, size=clash.size, choice=choice))
+    made.clashes.append(_clash_row(entry, target, clash, choice))
     made.bytes += entry.data_size
     made.replaced_bytes += clash.size
     made.existing.append(target)
     return Action.CLASH
+
+
+def _clash_row(entry: FileEntry, target: str, clash: Clash, choice: OnConflict | None) -> ClashRow:
+    link = ""
+    if clash.kind is ClashKind.LINK:
+        with contextlib.suppress(OSError):
+            link = os.readlink(target)
+    return ClashRow(
+        path=target,
+        kind=clash.kind.value,
+        size=clash.size,
+        choice=choice,
+        mtime_ns=clash.mtime_ns,
+        backup_size=entry.size,
+        backup_mtime_ns=entry.mtime_ns,
+        backup_type=entry.type.value,
+        link=link,
+    )
 
 
 def _same_attributes(entry: FileEntry, target: str) -> bool:

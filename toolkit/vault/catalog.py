@@ -118,8 +118,8 @@ def rows(
             )
         )
         ids = [record["id"] for record in found]
-        tags = _by_backup(db, "tags", "tag", ids)
-        places = _by_backup(db, "copies", "destination", ids)
+        tags = by_backup(db, "tags", "tag", ids)
+        places = by_backup(db, "copies", "destination", ids)
         try:
             return tuple(row_of(one, tags.get(one["id"], ()), places.get(one["id"], ())) for one in found)
         except (ValueError, KeyError, TypeError) as error:  # a flipped byte can leave nonsense in a sound file
@@ -128,7 +128,8 @@ def rows(
     return ask(vault, question, say=say)
 
 
-def _by_backup(db: Database, table: str, column: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def by_backup(db: Database, table: str, column: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return what `column` of `table` has for each of the backups `ids`, in the order of the manifest."""
     found: dict[str, tuple[str, ...]] = {}
     where, values = (f"backup in ({', '.join('?' * len(ids))})", ids) if len(ids) <= _CHUNK else ("1", ())
     for record in db.table(table).rows_where(where, values, order_by="rowid"):
