@@ -125,7 +125,7 @@ class LifeboatApp(App[None]):
             if row.id in self.mine and row.state not in ACTIVE and before.get(row.id, "running") in ACTIVE:
                 self._ended(row)
         screen = self.screen
-        if isinstance(screen, Frame):
+        if isinstance(screen, Frame) and screen.is_mounted:  # else it reads by itself, once it is there
             screen.edges()
             screen.facts()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from toolkit.archive.manifest import Manifest
+from toolkit.archive import manifest as manifests
 from toolkit.errors import LifeboatError
 from toolkit.operations import listing, prune, targets
 from toolkit.operations.archiving import StoredBackup
@@ -18,6 +18,8 @@ from toolkit.vault import prune as pruning
 from toolkit.vault.layout import Vault
 from toolkit.vault.rows import Row
 
+Manifest = manifests.Manifest
+DatabaseRecord = manifests.DatabaseRecord
 Condition = conditions.Condition
 FileTree = filetree.FileTree
 Node = filetree.Node

@@ -13,6 +13,8 @@ from toolkit.operations.report import Notice, restored
 from toolkit.operations.rescue_report import RescuedDatabase
 from toolkit.operations.session import Session
 
+LOST = "no-plan"
+
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """What a dry run said: its plan (None where there is nothing to do), what was measured for it, why it could not."""
@@ -24,6 +26,11 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     error: Notice | None = None
 
+    @property
+    def lost(self) -> bool:
+        """Whether the run printed nothing that can be read, or nothing yet."""
+        return self.error is not None and self.error.code == LOST
+
 
 def planned(session: Session, job: str) -> Planned:
     """Return what the job `job`, a `--dry-run --json` that is over, has said.
@@ -33,7 +40,7 @@ def planned(session: Session, job: str) -> Planned:
     try:
         return msgspec.convert(document_of(session, job), Planned)
     except msgspec.ValidationError:
-        lost = Notice(code="no-plan", message="the dry run left no plan", hint=f"lifeboat jobs show {job} --log")
+        lost = Notice(code=LOST, message="the dry run left no plan", hint=f"lifeboat jobs show {job} --log")
         return Planned(error=lost)
 
 

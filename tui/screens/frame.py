@@ -38,6 +38,9 @@ class Frame(Screen[None]):
     BINDINGS = bindings("all", EVERYWHERE)
     AUTO_FOCUS = "Rows"
 
+    waited = 0
+    """How often this screen has looked in vain for what a job prints."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         """Bind the verbs that the class names."""
         if "VERBS" in cls.__dict__:

@@ -22,6 +22,22 @@ from tui.text import ends, line, lines, put, rule
 from tui.verbs import Verb
 from tui.widgets.edges import ACTIVE, progress_text
 
+LATER, OFTEN = 0.1, 100
+"""Seconds between two looks for what a job that is over prints last, and how many looks."""
+
+
+def awaited(screen: Frame, job: str) -> Planned | None:
+    """Return what the dry run `job` said; None when it is not printed yet: then `facts` of the screen is called again.
+
+    A command ends its journal first and prints its document then.
+    """
+    found = planned(screen.ui.session, job)
+    screen.waited = screen.waited + 1 if found.lost else 0
+    if found.lost and screen.waited < OFTEN:
+        screen.set_timer(LATER, screen.facts)
+        return None
+    return found
+
 
 class PlanScreen(Frame):
     """The plan of `act`, from its own `--dry-run`. Enter asks what the plan demands, then starts exactly this plan.
@@ -102,7 +118,7 @@ class PlanScreen(Frame):
         """Show how far the plan is, or the plan."""
         row = self._row()
         if self.found is None and row is not None and row.state not in ACTIVE:
-            self.found = planned(self.ui.session, row.id)
+            self.found = awaited(self, row.id)
         width = self.size.width
         state = "nothing has been changed yet" if not self.done_by else f"started as job {self.done_by}"
         self.put("#headline", ends(put((f" {self.headline}", "bold")), put((f"{state} ", "$text-success")), width))

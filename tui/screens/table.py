@@ -14,9 +14,9 @@ def _health() -> Screen[None]:
 
 
 def _backups() -> Screen[None]:
-    from tui.screens.soon import BackupsSoon
+    from tui.screens.backups import BackupsScreen
 
-    return BackupsSoon()
+    return BackupsScreen()
 
 
 def _diagnose() -> Screen[None]:

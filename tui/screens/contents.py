@@ -1,0 +1,220 @@
+"""The files of a backup as a tree, from the list beside the archive; what is read by now can be opened already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from toolkit.errors import LifeboatError
+from toolkit.filelist import Section
+from toolkit.operations import browsing
+from toolkit.operations.browsing import FileTree, Node
+from toolkit.operations.listing import ListedBackup
+from toolkit.operations.restore_choices import Wish, only_this
+from toolkit.wording import count_text, time_text
+from tui.act import Act
+from tui.screens.contents_source import COLUMNS, TreeRows
+from tui.screens.frame import Frame
+from tui.text import put
+from tui.verbs import Verb
+from tui.widgets.rows import Listed, Row, Rows
+
+_EVERY = 20
+"""Batches of a thousand names between two looks while the list is read."""
+
+
+class ContentsScreen(Frame):
+    """The tree of one backup."""
+
+    TITLE_LINE = "the files of one backup"
+    VERBS: ClassVar[tuple[Verb, ...]] = (
+        Verb(name="open", key="enter,space", label="Open", shown="Enter", help="open or close; of a file: versions"),
+        Verb(name="in", key="right", label="", shown="right", help="open the folder, then go into it"),
+        Verb(name="out", key="left", label="", shown="left", help="close the folder, then go to the one above"),
+        Verb(name="restore", key="r", label="Restore", help="restore this file, or this folder with all in it"),
+        Verb(name="versions", key="v", label="Versions", help="this file over all backups"),
+        Verb(name="copy", key="y", label="Copy cmd", help="copy the command line that restores this"),
+    )  # fmt: skip
+
+    def __init__(self, backup: ListedBackup) -> None:
+        super().__init__()
+        self._backup = backup
+        self._tree: FileTree | None = None
+        self._problem = ""
+        self._read = 0
+        self._whole = False
+        self._gone = False
+
+    def body(self) -> ComposeResult:
+        """Compose the headline and the tree."""
+        yield Static(id="headline")
+        yield Rows(COLUMNS, Listed((), self.ui.session.now))
+
+    def more_columns(self) -> frozenset[str]:
+        """Filters can ask for what the list tells of each file."""
+        return browsing.FILE_COLUMNS
+
+    def on_mount(self) -> None:
+        """Begin to read the list."""
+        self.run_worker(self._fill, thread=True, group="contents", exit_on_error=False)
+
+    def on_unmount(self) -> None:
+        """Have the reading end, and let the index go."""
+        self._gone = True
+        if self._tree is not None:
+            self._tree.close()
+
+    def _fill(self) -> None:
+        problem = ""
+        try:
+            backup, tree = browsing.tree_of(self.ui.session, self._backup.id)
+            self.ui.call_from_thread(self._begun, tree)
+            browsing.fill(backup, tree, should_stop=lambda: self._gone, told=self._told)
+        except LifeboatError as error:
+            problem = f"{error.message}; {error.hint}" if error.hint else error.message
+        if not self._gone:
+            self.ui.call_from_thread(self._ended, problem)
+
+    def _told(self, count: int) -> None:
+        if count // (1000 * _EVERY) != self._read // (1000 * _EVERY) or not self._read:
+            self._read = count
+            if not self._gone:
+                self.ui.call_from_thread(self._more)
+
+    def _begun(self, tree: FileTree) -> None:
+        self._tree = tree
+        self.query_one(Rows).show(TreeRows(tree, self.ui.session))
+
+    def _more(self) -> None:
+        if not self._gone:
+            self._again()
+            self.facts()
+
+    def _ended(self, problem: str) -> None:
+        self._problem, self._whole = problem, True
+        source = self._source
+        if source is not None and not source.open and source.tree.children(browsing.ROOT) == 1:
+            source.toggle(source.tree.page(browsing.ROOT, 0, 1)[0])
+        self._again()
+        self.facts()
+
+    def facts(self) -> None:
+        """Show which backup it is, and how far its list is read."""
+        now = self.ui.session.now()
+        said = f" Files of {self._backup.id} {self._backup.profile} {time_text(self._backup.started, now)}   "
+        count = self._tree.count if self._tree is not None else 0
+        if self._problem:
+            told = put((said, "bold"), (self._problem, "bold $text-error"), f"  {count:,} names were read")
+        else:
+            reading = "" if self._whole else ("reading the list ", "bold $text-warning")
+            told = put((said, "bold"), reading, count_text(count, "name"), "   / finds one")
+        self._set("#headline", told.truncate(self.size.width))
+
+    def _again(self) -> None:
+        rows = self.query_one(Rows)
+        rows.narrow(rows.filter_text, rows.filter)
+
+    @property
+    def _source(self) -> TreeRows | None:
+        source = self.query_one(Rows)._source  # noqa: SLF001 - the list was given it here
+        return source if isinstance(source, TreeRows) else None
+
+    @property
+    def node(self) -> Node | None:
+        """The name under the cursor."""
+        row: Row | None = self.query_one(Rows).current
+        return self._source.seen.get(row.key) if row is not None and self._source is not None else None
+
+    def against(self, verb: Verb) -> str:
+        """Say why a verb cannot be used on this name."""
+        node = self.node
+        if verb.name in ("open", "in", "out", "restore", "versions", "copy") and node is None:
+            return self._problem or "there is no file here"
+        if verb.name == "versions" and node is not None and node.folder:
+            return "a folder has no versions; Enter opens it"
+        return super().against(verb)
+
+    @property
+    def wish(self) -> Wish | None:
+        """What a restore of the name under the cursor would be."""
+        node, tree = self.node, self._tree
+        if node is None or tree is None:
+            return None
+        path = tree.path(node)
+        if node.section is Section.DATABASES:
+            return Wish(backup=self._backup.id, databases=(path,))
+        return Wish(backup=self._backup.id, only=(only_this(path, folder=node.folder),))
+
+    def commands(self) -> Iterator[Act]:
+        """Yield the command that restores this."""
+        wish = self.wish
+        if wish is not None:
+            yield Act(words=wish.words, title="restore")
+
+    def on_rows_moved(self) -> None:
+        """Draw the keys again."""
+        self.edges()
+
+    def do_open(self) -> None:
+        """Open or close the folder; of a file, show its versions."""
+        node, source = self.node, self._source
+        if node is None or source is None:
+            return
+        if not node.folder:
+            self.do_versions()
+        elif source.flat is not None:
+            self._reveal(node)
+        else:
+            source.toggle(node)
+            self._again()
+
+    def _reveal(self, node: Node) -> None:
+        """Leave the filter and open the folders down to `node`."""
+        source = self._source
+        if source is None:
+            return
+        above: Node | None = node
+        while above is not None:
+            source.open.add(above.id)
+            above = source.tree.node(above.parent)
+        self._narrow("")
+        self.query_one(Rows).go_to(str(node.id))
+
+    def do_in(self) -> None:
+        """Open the folder; when it is open, go to its first name."""
+        node, source = self.node, self._source
+        if node is None or source is None or not node.folder or source.flat is not None:
+            return
+        if node.id in source.open:
+            self.query_one(Rows).action_move(1)
+        else:
+            self.do_open()
+
+    def do_out(self) -> None:
+        """Close the folder; when it is closed, go to the one above."""
+        node, source = self.node, self._source
+        if node is None or source is None or source.flat is not None:
+            return
+        if node.id in source.open:
+            source.toggle(node)
+            self._again()
+        elif node.parent != browsing.ROOT:
+            self.query_one(Rows).go_to(str(node.parent))
+
+    def do_restore(self) -> None:
+        """Open the wizard on this name."""
+        from tui.screens.restore import RestoreWhat
+
+        wish = self.wish
+        if wish is not None:
+            self.ui.push_screen(RestoreWhat(self._backup.id, wish))
+
+    def do_versions(self) -> None:
+        """Show the file over all backups."""
+        from tui.screens.contents_find import FindScreen
+
+        if self.node is not None and self._tree is not None:
+            self.ui.push_screen(FindScreen(self._tree.path(self.node), profile=self._backup.profile))
