@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from toolkit import durable
 from toolkit.errors import LifeboatError, UsageError
 from toolkit.jobs.state import JobStatus, job_directories, job_status
 from toolkit.operations.report import Report
@@ -251,6 +252,8 @@ def install(session: Session, where: Scheduler, kind: Kind) -> ScheduleReport:
     if not found:
         raise UsageError("there is no profile, so nothing to schedule", hint="lifeboat config init FOLDER")
     if kind == "systemd":
+        if where.manager.folder == systemd.SYSTEM:
+            _prepare(session)
         changed = systemd.install(found, where.program, where.manager)
         changed |= _remove_cron(where)
     else:
@@ -262,6 +265,15 @@ def install(session: Session, where: Scheduler, kind: Kind) -> ScheduleReport:
     report = show(session, where)
     report.changed = changed
     return report
+
+
+def _prepare(session: Session) -> None:
+    """Make our own folders: a unit that may write to them cannot make them, for what is above them is read-only."""
+    made = session.vault.path
+    for folder in (made, session.state, session.log, locations.cache_directory(session.environ, session.uid)):
+        with durable.translated(folder):
+            if not folder.exists():
+                durable.make_directory(folder)
 
 
 def remove(session: Session, where: Scheduler) -> ScheduleReport:
@@ -282,9 +294,17 @@ def _remove_cron(where: Scheduler) -> bool:
 
 
 def folders(session: Session) -> tuple[Path, ...]:
-    """Return the folders that an entry may have to write to, for a unit that sees the rest read-only."""
+    """Return the folders that an entry may have to write to, for a unit that sees the rest read-only.
+
+    Of the locks it is the folder above, for theirs is gone after each boot.
+    """
     config = session.config
-    found = [session.vault_path, session.state, session.log, locations.lock_directory(session.environ, session.uid)]
+    found = [
+        session.vault_path,
+        session.state,
+        session.log,
+        locations.lock_directory(session.environ, session.uid).parent,
+    ]
     found += [locations.cache_directory(session.environ, session.uid)]
     found += [one.path for one in config.destinations if isinstance(one, DirectoryDestination)]
     found += [database.path.parent for profile in config.profiles for database in profile.databases]
