@@ -12,7 +12,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check lint test fmt demo drive-demo bench bench-repair docs pyz wheel wheelhouse clean
+.PHONY: help setup packages check lint test test-fleet fmt demo drive-demo bench bench-repair docs pyz wheel wheelhouse clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: $(READY)
 
 test: packages lint ## Everything: check, then all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+
+test-fleet: packages $(READY) ## The Ansible roles on real servers, which systemd-nspawn boots here (as root)
+	$(BIN)/python -m pytest -n 1 tests/fleet
 
 fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .

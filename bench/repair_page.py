@@ -136,8 +136,8 @@ def _with_backup(figures: Mapping[str, Any]) -> str:
         ]
         rows.append([said, *other, *mine])
     words = (
-        "## With yesterday's backup\n\nIn which one or two rows of a hundred were other ones. Rows that nothing speaks for "
-        "or against are put back, and said:\n[0023](decisions/0023-a-refill-says-what-nothing-proves.md).\n\n"
+        "## With yesterday's backup\n\nIn which one or two rows of a hundred were other ones. Rows that nothing speaks "
+        "for or against are put back, and said:\n[0023](decisions/0023-a-refill-says-what-nothing-proves.md).\n\n"
     )
     return words + _table(head, rows) if rows else ""
 

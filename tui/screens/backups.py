@@ -111,7 +111,7 @@ class BackupsScreen(Frame):
 
     def _detail(self) -> None:
         one, width = self.current, self.size.width
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         if one is not None and self._asked != one.backup.id:
             self._asked, self.known = one.backup.id, None
             self.set_timer(0.1, self._read)  # who runs through the list does not wait for manifests
@@ -119,7 +119,7 @@ class BackupsScreen(Frame):
         room = backups_detail.LINES if self.size.height >= 20 else 3
         widget = self.query_one("#detail", Static)
         widget.styles.height = room
-        self._set("#detail", lines(each.truncate(width) for each in found[:room]))
+        self.put("#detail", lines(each.truncate(width) for each in found[:room]))
 
     def _said(self, one: Browsed) -> Iterator[Content]:
         known = self.known if self.known is not None and self.known.manifest.id == one.backup.id else None

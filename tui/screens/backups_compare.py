@@ -94,7 +94,7 @@ class Comparison(Frame):
             told = put((said, "bold"), "comparing; nothing is changed")
         else:
             told = put((said, "bold"), compared(self._report))
-        self._set("#headline", told.truncate(self.size.width))
+        self.put("#headline", told.truncate(self.size.width))
 
     def commands(self) -> Iterator[Act]:
         """Yield the command."""

@@ -64,7 +64,7 @@ class NewBackup(Frame):
         self.query_one(Rows).show(Listed(self._rows(), self.ui.session.now))
         told = [Content(""), put("  Same as  ", self.ui.line(self._act))]
         told += [Content(""), put("  Enter on the first line starts it; on the others it takes the next choice.")]
-        self._set("#text", lines(told))
+        self.put("#text", lines(told))
 
     def _rows(self) -> list[Row]:
         target = self._chosen["target"] or "(a path)"

@@ -111,7 +111,7 @@ class ContentsScreen(Frame):
         else:
             reading = "" if self._whole else ("reading the list ", "bold $text-warning")
             told = put((said, "bold"), reading, count_text(count, "name"), "   / finds one")
-        self._set("#headline", told.truncate(self.size.width))
+        self.put("#headline", told.truncate(self.size.width))
 
     def _again(self) -> None:
         rows = self.query_one(Rows)

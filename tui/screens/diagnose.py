@@ -142,7 +142,7 @@ class DiagnoseScreen(Frame):
 
     def _detail(self) -> None:
         width = self.size.width
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         target = self.target
         self.query_one("#text", Static).update(lines(self._empty() if target is None else self._said(target, width)))
 

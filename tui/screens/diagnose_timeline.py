@@ -124,7 +124,7 @@ class TimelineScreen(Frame):
 
     def _detail(self) -> None:
         width, row = self.size.width, self.query_one(Rows).current
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         point = None
         if row is not None and self.history is not None:
             point = next((one for one in self.history.points if one.id == row.key), None)

@@ -148,7 +148,7 @@ class DriveScreen(Frame):
 
     def _detail(self) -> None:
         width, now = self.size.width, self.ui.session.now()
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         place = self.place
         if self._problem:
             said = [put((f" {self._problem}", "bold $text-error"))]

@@ -119,7 +119,7 @@ class RemoteScreen(Frame):
 
     def _detail(self) -> None:
         width = self.size.width
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         self.query_one("#text", Static).update(lines(self._said(width)))
 
     def _said(self, width: int) -> Iterator[Content]:

@@ -73,7 +73,7 @@ class Step(Frame):
             when = self.manifest.started
             what = f" Restore {self.manifest.profile} from {self.backup}, {time_text(when, now)}"
         left = put((what, "bold"), f"   step {self.NUMBER}/4 {STEPS[self.NUMBER - 1]}")
-        self._set("#headline", ends(left, put(("nothing changed yet ", "$text-success")), width))
+        self.put("#headline", ends(left, put(("nothing changed yet ", "$text-success")), width))
         told = [put((f" {self.problem}", "bold $text-error"))] if self.problem else list(self.said())
         self.query_one("#text", Static).update(lines(one.truncate(width) for one in told))
 

@@ -194,10 +194,10 @@ class RestoreClashes(Frame):
         where = f"   into {self.wish.to}" if self.wish.to else "   over the live data"
         head = [put((f" Restore {self.profile} from {self.wish.backup}", "bold"), "   step 3/4 clashes", where)]
         head.append(self._counts(row))
-        self._set("#headline", lines(one.truncate(width) for one in head))
-        self._set("#rule", Content(rule() * width))
+        self.put("#headline", lines(one.truncate(width) for one in head))
+        self.put("#rule", Content(rule() * width))
         self.query_one("#text", Static).styles.height = SAID if self.size.height >= 20 else 2
-        self._set("#text", lines(one.truncate(width) for one in self._said()))
+        self.put("#text", lines(one.truncate(width) for one in self._said()))
         self.edges()
 
     def _counts(self, row: JobRow | None) -> Content:

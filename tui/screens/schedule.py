@@ -116,7 +116,7 @@ class ScheduleScreen(Frame):
         rows, now = self.query_one(Rows), self.ui.session.now()
         rows.styles.height = max(2, min(len(report.entries) + 1, max(4, self.size.height // 2 - 4)))
         rows.show(Listed([_row(one, now) for one in report.entries], self.ui.session.now))
-        self._set("#state", self._state(report))
+        self.put("#state", self._state(report))
         self._detail()
         self.edges()
 
@@ -156,7 +156,7 @@ class ScheduleScreen(Frame):
 
     def _detail(self) -> None:
         width, now = self.size.width, self.ui.session.now()
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         entry, known = self.entry, self.ui.session.known_profile(self.profile)
         said: list[Content] = []
         if self._failed:

@@ -131,7 +131,7 @@ class SetupScreen(Frame):
 
     def _detail(self) -> None:
         width, fact = self.size.width, self.fact
-        self._set("#rule", Content(rule() * width))
+        self.put("#rule", Content(rule() * width))
         said = list(wrapped(f" {fact[0]}  ", fact[2], width, tone="bold")) if fact is not None else []
         said += problem_lines(self.problems, width, most=3)
         self.query_one("#text", Static).update(lines(said[:8]))
