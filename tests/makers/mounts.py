@@ -38,6 +38,20 @@ def small_filesystem(path: Path, *, size: int, inodes: int = 0) -> Iterator[Path
 
 
 @contextlib.contextmanager
+def overlay(path: Path) -> Iterator[Path]:
+    """Mount an empty overlay at `path`, as containers have: its layers are of two file systems."""
+    with small_filesystem(path.with_name(f"{path.name}-upper"), size=32 << 20) as upper:
+        for folder in (path, path.with_name(f"{path.name}-lower"), upper / "files", upper / "work"):
+            folder.mkdir()
+        layers = f"lowerdir={path}-lower,upperdir={upper}/files,workdir={upper}/work"
+        _mount("-t", "overlay", "-o", layers, "lifeboat-test", str(path))
+        try:
+            yield path
+        finally:
+            _unmount(path)
+
+
+@contextlib.contextmanager
 def read_only(path: Path) -> Iterator[Path]:
     """Make the existing tree at `path` read-only, for root too, until the end."""
     _mount("--bind", str(path), str(path))

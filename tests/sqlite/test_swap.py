@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.makers import databases
+from tests.makers import databases, mounts
 from toolkit.errors import TargetInUseError, UsageError
 from toolkit.sqlite import swap
 
@@ -184,6 +184,14 @@ def test_a_stale_wal_does_not_undo_the_restore(tmp_path: Path) -> None:
     place.put()
     assert sorted(entry.name for entry in place.target.parent.iterdir()) == ["shop.db"]
     assert databases.row_counts(place.target)["orders"] == NEW
+
+
+def test_an_overlay_is_one_file_system(tmp_path: Path) -> None:
+    with mounts.overlay(tmp_path / "container") as container:
+        place = Place(container / "app")
+        assert os.stat(place.target).st_dev != os.stat(place.target.parent).st_dev
+        place.put()
+        assert place.orders() == NEW
 
 
 def test_what_was_replaced_stays_until_discarded(tmp_path: Path) -> None:

@@ -144,7 +144,8 @@ def _plan(staged: tuple[Path, ...], target: str, *, keep_aside: bool) -> SwapPla
 def _check(plan: SwapPlan) -> None:
     device = os.stat(os.path.dirname(plan.target)).st_dev
     for path in plan.staged.values():
-        if os.lstat(path).st_dev != device:
+        # The folders tell: on an overlay a file has the device of the layer that it lies in.
+        if os.stat(os.path.dirname(path)).st_dev != device:
             raise UsageError("the new file is not on the file system of the database", subject=path)
 
 
