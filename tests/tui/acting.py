@@ -14,7 +14,7 @@ from tests.tui.pictures import shown
 from tui.act import Act
 from tui.app import LifeboatApp
 
-ROUNDS = 400
+ROUNDS = 2000
 """Looks before a test gives up; each lets others run for a hundredth of a second."""
 
 
