@@ -169,7 +169,7 @@ def _speed(kept: Mapping[str, Any]) -> str:
         ("diagnose", "full s", "PRAGMA integrity_check", "integrity s", "full / integrity_check"),
         ("the same, CPU", "", "", "", "full / integrity_check, CPU"),
     )
-    memory = {"repair s": "repair memory MiB", "full s": "full memory MiB"}
+    memory = {"repair / VACUUM INTO": "repair memory MiB", "full / integrity_check": "full memory MiB"}
     rows = [
         [
             way,
@@ -177,7 +177,7 @@ def _speed(kept: Mapping[str, Any]) -> str:
             other,
             text(found.get(its), 2),
             text(found[ratio], 2),
-            text(found.get(memory.get(mine, "")), 0),
+            text(found.get(memory.get(ratio, "")), 0),
         ]
         for way, mine, other, its, ratio in ways
     ]
