@@ -35,6 +35,7 @@
     ├── PassphraseError           wrong or missing passphrase
     │   └── IdentityError         no private key at hand that opens it
     ├── ServiceError              a service could not be stopped or started
+    ├── FleetError                Ansible is not installed, or could not even begin
     ├── DestinationError          an off-site place failed; says whether a retry can help
     │   ├── DestinationTransientError  the network or the server stumbled; a retry can help
     │   ├── DestinationFullError  its quota or disk is full
@@ -287,6 +288,12 @@ class ServiceError(LifeboatError):
     """A service could not be stopped or started."""
 
     code = "service"
+
+
+class FleetError(LifeboatError):
+    """Ansible, which reaches other servers, is not installed, or could not even begin."""
+
+    code = "fleet"
 
 
 class DestinationError(LifeboatError):

@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("sync", "Make the copies at destinations that are queued."),
     "drive": ("drive", "Google Drive: login, doctor, list, upload, download, delete, prune."),
     "schedule": ("schedule", "What runs by itself: show, set, install, remove, run."),
+    "fleet": ("fleet", "The same on many servers, with Ansible: status, backup, rescue, …"),
     "jobs": ("jobs", "What runs and what ran: list, show, attach, cancel, recover."),
     "catalog": ("catalog", "Rebuild the index of backups."),
     "tui": ("tui", "Open the screens (as `lifeboat` alone does on a terminal)."),

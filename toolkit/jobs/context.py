@@ -303,10 +303,12 @@ class Job:
         """Report an exceptional item."""
         self._say(ItemReported(path=wire_name(path), action=Action(action), reason=self._line(reason)))
 
-    def log(self, level: Level | str, code: str, msg: str, **params: str | float | bool | None) -> None:
-        """Write a line; `code` is stable, `params` are the values in `msg`."""
+    def log(
+        self, level: Level | str, code: str, msg: str, *, host: str | None = None, **params: str | float | bool | None
+    ) -> None:
+        """Write a line; `code` is stable, `params` are the values in `msg`, `host` which server it is about."""
         safe = {key: self._line(value) if isinstance(value, str) else value for key, value in params.items()}
-        self._say(Logged(level=Level(level), code=code, msg=self._line(msg), params=safe))
+        self._say(Logged(level=Level(level), code=code, msg=self._line(msg), params=safe, host=host))
 
     def warn(self, code: str, msg: str, *, count: int = 1) -> None:
         """Warn of something; the job ends no better than `warn`."""

@@ -74,7 +74,10 @@ class StatusTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfileState(msgspec.Struct, frozen=True, kw_only=True):
-    """How the backups of a profile went: counts of what is still on record, and the last one."""
+    """How the backups of a profile went: counts of what is still on record, and the last one.
+
+    `rehearsed_at` is when one of them was last restored to scratch and compared, with success.
+    """
 
     profile: str
     configured: bool
@@ -83,6 +86,7 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True):
     last_status: str = ""
     last_at: datetime | None = None
     last_error: str = ""
+    rehearsed_at: datetime | None = None
 
 
 class StatusJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,6 +251,14 @@ def _state(session: Session, profile: Profile, own: Sequence[Manifest]) -> Profi
         last_status=last.status.value if last is not None else "",
         last_at=last.started if last is not None else None,
         last_error=last.error if last is not None else "",
+        rehearsed_at=max(
+            (
+                one.evidence.when
+                for one in regular
+                if one.evidence.level == "rehearsed" and one.evidence.when is not None
+            ),
+            default=None,
+        ),
     )
 
 

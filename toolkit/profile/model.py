@@ -348,6 +348,17 @@ class Metrics(Section, frozen=True, kw_only=True):
     textfile: Annotated[Path, Meta(description="The file that node_exporter's textfile collector reads.")]
 
 
+class Fleet(Section, frozen=True, kw_only=True):
+    """The servers that are looked after from here, with Ansible."""
+
+    SHORT: ClassVar[str] = "inventory"
+
+    inventory: Annotated[
+        Path | None, Meta(description="Ansible's inventory: a file, a folder, or a program that prints one.")
+    ] = None
+    forks: Annotated[int, Meta(ge=1, le=500, description="How many servers are worked on at once.")] = 20
+
+
 class Ui(Section, frozen=True, kw_only=True):
     """The terminal screens."""
 
@@ -365,6 +376,7 @@ class Config(Section, frozen=True, kw_only=True):
     notify: Annotated[tuple[Notify, ...], Meta(description="Who is told.")] = ()
     healthcheck: Annotated[Healthcheck | None, Meta(description="A dead man's switch.")] = None
     metrics: Annotated[Metrics | None, Meta(description="Figures for Prometheus.")] = None
+    fleet: Annotated[Fleet, Meta(description="The servers that are looked after from here.")] = Fleet()
     ui: Annotated[Ui, Meta(description="The terminal screens.")] = Ui()
     log_file: Annotated[Path | None, Meta(description="The log. Without it: a file in the log directory.")] = None
     legacy_environment: Annotated[
