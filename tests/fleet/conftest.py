@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.architecture.sources import ROOT
-from tests.makers.servers import NEEDS, Servers, call
+from tests.makers.servers import CGROUPS, NEEDS, Servers, call
 from toolkit import __version__
 from toolkit.fleet.collection import where
 
@@ -103,11 +103,30 @@ def _missing() -> str:
     return f"there is no {', '.join(absent)}: scripts/debian-packages tests/packages.txt" if absent else ""
 
 
+def _refused() -> str:
+    """Return what this machine forbids even root that servers need; such as a container in a container."""
+    bridge = f"lbp{os.getpid()}"[:15]
+    tries = (
+        ["ip", "link", "add", bridge, "type", "bridge"],
+        ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"],
+    )
+    try:
+        for one in tries:
+            ran = subprocess.run(one, capture_output=True, text=True, check=False)
+            if ran.returncode:
+                return f"{' '.join(one)}: {ran.stderr.strip()}"
+        return "" if any(os.access(path, os.W_OK) for path in CGROUPS) else "no control group can be made"
+    finally:
+        subprocess.run(["ip", "link", "del", bridge], capture_output=True, check=False)
+
+
 @pytest.fixture(scope="session")
 def servers(untouched_environment: dict[str, str]) -> Iterator[Servers]:
     if missing := _missing():
         assert not untouched_environment.get("CI"), missing
         pytest.skip(missing)
+    if refused := _refused():  # nothing that could be installed would help
+        pytest.skip(f"this machine cannot boot servers: {refused}")
     kept = untouched_environment.get("XDG_CACHE_HOME") or f"{untouched_environment.get('HOME', '/root')}/.cache"
     with Servers(Path(kept) / "lifeboat-tests" / "servers", SUITES) as running:
         yield running
