@@ -39,7 +39,7 @@ class BackupsScreen(Frame):
         Verb(name="backup", key="b", label="Backup", help="back up now: kind, scope, note, destination"),
         Verb(name="test", key="t", label="Test", help="rehearse a restore to scratch (marked ones)", acts=True),
         Verb(name="find", key="f", label="Find", help="find a file by name over all backups, with its versions"),
-        Verb(name="note", key="a", label="Note", help="write a note on it", acts=True),
+        Verb(name="note", key="a", label="", help="write a note on it", acts=True),
         Verb(name="delete", key="X", label="Delete", help="plan to delete it, or all that are marked"),
         Verb(name="compare", key="v", label="", help="compare it with what is there now; changes nothing"),
         Verb(name="verify", key="i", label="", help="read every byte of the archive back (marked ones)", acts=True),
@@ -92,10 +92,15 @@ class BackupsScreen(Frame):
         source = self.source
         writing = source is not None and any(one.backup.status == "creating" for one in source.seen.values())
         if source is None or writing or source.stamp != source.list.stamp:
-            self.do_again()
+            self.reread()
         self._detail()
 
     def do_again(self) -> None:
+        """Read it again, because the user wants to."""
+        self.ui.say("read again")
+        self.reread()
+
+    def reread(self) -> None:
         """Read the catalog again; marks of backups that went are taken away."""
         self.source = BackupRows(self.ui.session, self.ui.jobs)
         self.known, self._asked = None, ""
@@ -275,6 +280,8 @@ class BackupsScreen(Frame):
 
     def do_unmark(self) -> None:
         """Take all marks away."""
+        if not self.table.marks:
+            self.ui.say("nothing is marked; Space marks", severity="warning")
         self.table.marks.clear()
         self.table.refresh()
 

@@ -39,7 +39,7 @@ class DiagnoseScreen(Frame):
         Verb(name="repair", key="f", label="Repair", help="plan to mend it; choose where lost rows come from"),
         Verb(name="rescue", key="r", label="Rescue", help="plan the way out that loses least, all ways measured"),
         Verb(name="timeline", key="t", label="Timeline", help="rows and size over the backups, jumps marked"),
-        Verb(name="copy", key="y", label="Copy", help="copy the command line of the full look"),
+        Verb(name="copy", key="y", label="", help="copy the command line of the full look"),
     )
 
     def __init__(self) -> None:

@@ -44,9 +44,9 @@ class DriveScreen(Frame):
         Verb(name="send", key="u", label="Send", help="send the latest backup now, or what waits", acts=True),
         Verb(name="get", key="g", label="Get", help="choose one that is there and bring it back"),
         Verb(name="pause", key="p", label="Pause", help="let nothing be sent for a while; again: go on", acts=True),
-        Verb(name="limit", key="l", label="Limit", help="how fast transfers may be", acts=True),
+        Verb(name="limit", key="l", label="", help="how fast transfers may be", acts=True),
         Verb(name="retry", key="w", label="Retry", help="try now what waits or was given up", acts=True),
-        Verb(name="test", key="t", label="Test", help="what will go wrong at the next upload; asks over the network"),
+        Verb(name="test", key="t", label="", help="what will go wrong at the next upload; asks over the network"),
         Verb(name="space", key="R", label="", help="ask how much room is there; over the network"),
     )
 

@@ -48,7 +48,7 @@ class ScheduleScreen(Frame):
             help="put all entries into cron or systemd, or take out",
             acts=True,
         ),
-        Verb(name="stats", key="s", label="Stats", help="how many backups, how large, how they grow"),
+        Verb(name="stats", key="s", label="", help="how many backups, how large, how they grow"),
         Verb(name="again", key="R", label="", help="look again"),
     )
 
@@ -81,17 +81,22 @@ class ScheduleScreen(Frame):
     def on_mount(self) -> None:
         """Begin to read."""
         super().on_mount()
-        self.do_again()
+        self.reread()
 
     def facts(self) -> None:
         """Read again where a job ended meanwhile."""
         ended = tuple(job.id for job in self.ui.jobs if job.exit is not None)[:20]
         if self._ended is not None and ended != self._ended and self.report is not None:
-            self.do_again()
+            self.reread()
         self._ended = ended
         self._detail()
 
     def do_again(self) -> None:
+        """Read it again, because the user wants to."""
+        self.ui.say("reading the schedule again")
+        self.reread()
+
+    def reread(self) -> None:
         """Read the schedule and what retention would do, beside the UI."""
         self.run_worker(self._read, thread=True, exclusive=True, group="schedule", exit_on_error=False)
 
@@ -246,7 +251,7 @@ class ScheduleScreen(Frame):
         if started.reply is not None and not started.reply.exit:
             read_again(self.ui.session, self.ui.options)
             self.ui.say(f"done: {started.act.title}")
-            self.do_again()
+            self.reread()
 
     def do_off(self) -> None:
         """Take the entry out."""
