@@ -12,6 +12,7 @@ from pathlib import Path
 from textual.app import App
 
 KEPT = Path(__file__).parent / "pictures"
+SHOWN = Path(__file__).parents[2] / "docs" / "screenshots"
 WRITE = "LIFEBOAT_PICTURES"
 _WRITING = bool(os.environ.get(WRITE))  # tests take everything out of the environment
 
@@ -23,6 +24,17 @@ def shown(app: App[None]) -> str:
     lines = [strip.text.rstrip() for strip in strips[:height]]
     assert all(len(line) <= width for line in lines)
     return "\n".join(lines) + "\n"
+
+
+def _on_a_server(found: re.Match[str]) -> str:
+    """Return a path of a server, as long as the one of the test."""
+    return "&#160;/srv/shop/uploads".ljust(len(found[0].replace("&#160;", " ")) + 5).replace(" ", "&#160;")
+
+
+def _svg(app: App[None]) -> str:
+    svg = app.export_screenshot(title="lifeboat")
+    svg = re.sub(r"terminal-\d+-", "terminal-", svg)
+    return re.sub(r"\s*@font-face \{.*?\}\n", "\n", svg, flags=re.DOTALL)
 
 
 class Pictures:
@@ -39,10 +51,15 @@ class Pictures:
 
     def expect_svg(self, app: App[None], name: str) -> None:
         """Compare colours and text with the kept picture."""
-        svg = app.export_screenshot(title="lifeboat")
-        svg = re.sub(r"terminal-\d+-", "terminal-", svg)
-        svg = re.sub(r"\s*@font-face \{.*?\}\n", "\n", svg, flags=re.DOTALL)
-        self._expect(KEPT / f"{name}.svg", svg)
+        self._expect(KEPT / f"{name}.svg", _svg(app))
+
+    def keep_for_docs(self, app: App[None], name: str) -> None:
+        """Keep the screen as a picture of the documentation, when pictures are kept; it must be there otherwise."""
+        if _WRITING:
+            SHOWN.mkdir(exist_ok=True)
+            somewhere = re.compile(r"(?<=>)(?:&#160;)*/tmp/[^<]*")
+            (SHOWN / f"{name}.svg").write_text(somewhere.sub(_on_a_server, _svg(app)))
+        assert (SHOWN / f"{name}.svg").exists(), f"there is no {name}.svg in docs: {WRITE}=write keeps one"
 
     def _expect(self, path: Path, made: str) -> None:
         if _WRITING:

@@ -15,10 +15,12 @@ async def test_health_and_jobs_as_a_tired_person_sees_them(
     async with open_app() as pilot:
         text = picture.expect_text(pilot.app, "health-busy")
         assert "shop.db is damaged" in text
+        picture.keep_for_docs(pilot.app, "health")
         await pilot.press("down")
         picture.expect_text(pilot.app, "health-warn")
         await pilot.press("7")
         picture.expect_text(pilot.app, "jobs-running")
+        picture.keep_for_docs(pilot.app, "jobs")
         await pilot.press("down")
         picture.expect_text(pilot.app, "jobs-interrupted")
         await pilot.press("question_mark")

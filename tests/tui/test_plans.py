@@ -68,6 +68,7 @@ async def test_a_rescue_takes_ten_keys_and_wrong_words_start_nothing(
         await pilot.pause()
         assert acts.lines == ["lifeboat rescue /srv/shop/shop.db --dry-run --json"]
         picture.expect_text(app, "plan-rescue")
+        picture.keep_for_docs(app, "rescue-plan")
         for _ in range(5):
             await pilot.press("enter")
         picture.expect_text(app, "plan-name")

@@ -12,7 +12,7 @@ from tests.makers import databases
 from tests.makers.applications import Shop
 from tests.tui.backups import NAMES, app_of, heard, hostile_shop, is_clean, on, text_until, until
 from tests.tui.conftest import OpenApp
-from tests.tui.pictures import shown
+from tests.tui.pictures import Pictures, shown
 from toolkit.operations import decisions
 from toolkit.operations.jobs import JobRow, store
 from toolkit.operations.watch import JobWatch
@@ -83,7 +83,7 @@ def change(made: Shop) -> None:
     made.execute("delete from orders where id > 5")
 
 
-async def test_clashes_are_decided_and_the_name_is_typed(made: Shop, open_app: OpenApp) -> None:
+async def test_clashes_are_decided_and_the_name_is_typed(made: Shop, open_app: OpenApp, picture: Pictures) -> None:
     ident = made.back_up("shop").id
     change(made)
     async with open_app(**on(made)) as pilot:
@@ -93,6 +93,7 @@ async def test_clashes_are_decided_and_the_name_is_typed(made: Shop, open_app: O
         text = await text_until(pilot, "6 undecided")
         assert is_clean(text)
         assert "link -> /etc/passwd" in text
+        picture.keep_for_docs(pilot.app, "restore-clashes")
         screen = pilot.app.screen
         assert isinstance(screen, RestoreClashes)
         assert screen.plan_file is not None
