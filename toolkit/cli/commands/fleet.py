@@ -130,7 +130,7 @@ def ping_command(**options: Any) -> None:
 def install_command(**options: Any) -> None:
     """Install Lifeboat, its configuration and what runs by itself (the playbook lifeboat.toolkit.site).
 
-    What is installed and configured is said by the variables of the inventory: docs/how-to/ten-servers.md.
+    What is installed and configured is said by the variables of the inventory: docs/how-to/ansible.md.
     """
     _run("install", options)
 
