@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Literal
 
-from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.app import App, ScreenStackError, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
@@ -107,6 +108,11 @@ class LifeboatApp(App[None]):
     def on_unmount(self) -> None:
         """Stop watching; the jobs go on."""
         self.watching.end()
+
+    def clear_selection(self) -> None:
+        """Clear what is selected; from Python 3.12 on the fields of the first screen ask so before it is up."""
+        with contextlib.suppress(ScreenStackError):
+            super().clear_selection()
 
     def _fatal_error(self) -> None:
         """Leave at an error that nobody foresaw; it is reported as a bug, without the values of variables."""

@@ -136,7 +136,7 @@ class Machine:
 
     def _is_spared(self, path: Path) -> bool:
         """Journals of jobs have their own broom; drafts in the vault's own folder and in the state's go after a day."""
-        shared = path.parent in (self.vault, self.state) and path.name.endswith(".partial")
+        shared = path.parent in (self.vault, self.state, self.state / "diagnoses") and path.name.endswith(".partial")
         return shared or self.state / "jobs" in path.parents
 
     def assert_recovered(self) -> Ended:

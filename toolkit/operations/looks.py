@@ -48,7 +48,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 def keep(session: Session, targets: Sequence[DiagnosedTarget], kind: str) -> None:
     """Keep what was found of `targets`, in place of what was kept of them. Raises `LifeboatError`."""
-    folder = _folder(session)
+    folder = folder_of(session)
     with durable.translated(folder):
         durable.make_directory(folder)
         for target in targets:
@@ -62,13 +62,14 @@ def keep(session: Session, targets: Sequence[DiagnosedTarget], kind: str) -> Non
 def kept(session: Session, path: str) -> Look | None:
     """Return the last look at the database `path`, None where there was none or nobody can read it."""
     try:
-        data = msgspec.json.decode((_folder(session) / _name(path)).read_bytes())
+        data = msgspec.json.decode((folder_of(session) / _name(path)).read_bytes())
         return msgspec.convert(restored(data), Look)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError, LifeboatError):
         return None
 
 
-def _folder(session: Session) -> Path:
+def folder_of(session: Session) -> Path:
+    """Return where looks are kept."""
     return session.state / "diagnoses"
 
 

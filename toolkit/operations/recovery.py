@@ -17,7 +17,7 @@ from toolkit import durable
 from toolkit.errors import BackupNotFoundError, LifeboatError, LockedError, NotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import runner_alive
-from toolkit.operations import aside, restore_journal, safety
+from toolkit.operations import aside, looks, restore_journal, safety
 from toolkit.operations.placing import let_go, place, put_back
 from toolkit.operations.plan import Plan, Step
 from toolkit.operations.report import Ending, Report
@@ -189,7 +189,8 @@ def _remove_begun(folder: Path) -> None:
 
 def _sweep(session: Session, job: Job) -> None:
     """Remove unfinished writes of runs that are gone: of restores without a journal, and old ones of the state."""
-    for draft in session.state.glob(f".*{_PARTIAL}"):
+    drafts = (*session.state.glob(f".*{_PARTIAL}"), *looks.folder_of(session).glob(f".*{_PARTIAL}"))
+    for draft in drafts:
         with contextlib.suppress(FileNotFoundError):
             if session.now().timestamp() - draft.stat().st_mtime > _DRAFT_AGE:  # a younger one may be in the making
                 durable.remove(draft)

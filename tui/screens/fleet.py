@@ -67,7 +67,7 @@ class FleetScreen(Frame):
         Verb(name="backup", key="b", label="Backup", help="back up the marked servers, or this one", acts=True),
         Verb(name="check", key="d", label="Check", help="look for damage on the marked servers", acts=True),
         Verb(name="rescue", key="f", label="Rescue", help="plan a rescue of this profile on the marked servers"),
-        Verb(name="rehearse", key="t", label="Test", help="rehearse a restore on the marked servers", acts=True),
+        Verb(name="rehearse", key="t", label="", help="rehearse a restore on the marked servers", acts=True),
         Verb(name="problems", key="e", label="Problems", help="only what needs a look; again: all"),
         Verb(name="reread", key="R", label="Reread", help="ask all servers how they are", acts=True),
         Verb(name="mark", key="space", label="", help="mark this server, or take its mark away"),
@@ -204,6 +204,8 @@ class FleetScreen(Frame):
         """Say why a verb cannot be used now."""
         if verb.name in ("open", "backup", "check", "rescue", "rehearse", "sync") and self.row is None:
             return "there is no server here: R asks those of the inventory"
+        if verb.name in ("problems", "mark") and self._seen is None:
+            return "nobody has looked at the servers yet"
         if verb.name == "reread" and self._seen is None and self.ui.session.config.fleet.inventory is None:
             return "no inventory is configured: fleet: {inventory: FILE}"
         if verb.name == "rescue" and self.row is not None and not self.row.profile:
