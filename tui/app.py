@@ -154,7 +154,7 @@ class LifeboatApp(App[None]):
 
     async def go(self, mode: str) -> None:
         """Go to the screen `mode`; what lies over it there, such as a wizard, is still there."""
-        if mode != self.current_mode:
+        if mode != self.current_mode and not self._exit:  # a new stack must not come while all are closed
             await self.switch_mode(mode)
 
     async def show_job(self, job: str) -> None:

@@ -242,6 +242,8 @@ def open_app(session: Session) -> OpenApp:
             app.look()
             await pilot.pause()
             yield pilot
+            app.workers.cancel_all()
+            await pilot.pause()  # a screen that is being switched to is there, or is not, before all are closed
 
     return opened
 

@@ -202,7 +202,7 @@ class FleetScreen(Frame):
 
     def against(self, verb: Verb) -> str:
         """Say why a verb cannot be used now."""
-        if verb.name in ("open", "backup", "check", "rescue", "rehearse", "sync") and self.row is None:
+        if verb.name in ("open", "backup", "check", "rescue", "rehearse", "sync", "mark") and self.row is None:
             return "there is no server here: R asks those of the inventory"
         if verb.name in ("problems", "mark") and self._seen is None:
             return "nobody has looked at the servers yet"
@@ -275,6 +275,7 @@ class FleetScreen(Frame):
     def do_problems(self) -> None:
         """Show only what needs a look, or all again."""
         self._problems = not self._problems
+        self.ui.say("only what needs a look" if self._problems else "all servers")
         self.facts()
 
     def do_rescue(self) -> None:
