@@ -141,7 +141,7 @@ async def test_retention_is_previewed_and_the_number_typed(kept: Shop, open_app:
         await pilot.press("2", "enter")
         left = kept.vault / "shop" / "daily"
         await until(pilot, lambda: len(list(left.glob("*.manifest.json"))) == 1)
-        assert "prune" in text(pilot)
+        await until_shown(pilot, "prune")
 
 
 async def test_the_figures_have_charts_also_without_unicode(kept: Shop, open_app: OpenApp) -> None:
