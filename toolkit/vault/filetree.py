@@ -103,6 +103,9 @@ class FileTree:
         with self._mutex:
             self._db.close()
 
+    def __del__(self) -> None:
+        self._db.close()
+
     # ---- filling
 
     def fill(
