@@ -45,7 +45,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     limit: str = ""
     forks: int = 20
     variables: dict[str, Any] = {}
-    check: bool = False
     collections: Path | None = None
 
 
@@ -107,7 +106,6 @@ class _Run:
             envvars=self._env,
             quiet=True,
             settings={"pexpect_timeout": _PATIENCE, "suppress_ansible_output": True},
-            cmdline="--check --diff" if request.check and request.playbook else None,
             **(
                 {"playbook": request.playbook}
                 if request.playbook

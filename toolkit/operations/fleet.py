@@ -47,7 +47,6 @@ class FleetRequest(msgspec.Struct, frozen=True, kw_only=True):
     forks: int = 20
     targets: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    variables: dict[str, Any] = {}
     digests: dict[str, str] | None = None
 
 
@@ -146,7 +145,6 @@ def _play(session: Session, asked: FleetRequest, there: Sequence[Host]) -> playb
     words = (*OWN_WORDS.get(asked.operation, ()), *asked.words)
     if words:
         variables["lifeboat_run_options"] = list(words)
-    variables |= asked.variables
     if asked.operation in DESTRUCTIVE:
         variables |= {"lifeboat_serial": "100%", "lifeboat_max_fail_percentage": 100}
         variables |= {"lifeboat_run_confirmed": asked.digests is not None, "lifeboat_run_digests": asked.digests or {}}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
-from toolkit import durable
-from toolkit.errors import ConfigError, NotFoundError, RefusedError, UsageError
-from toolkit.operations import configuration
+from toolkit.errors import NotFoundError, UsageError
+from toolkit.operations import drop_in
 from toolkit.operations.session import Session
-from toolkit.profile import load, locations
 from toolkit.profile.model import Profile, ScheduledJob, ScheduleEntry
 from toolkit.profile.units import format_duration, parse_duration
 from toolkit.retention import Kind, Scope
@@ -47,22 +44,9 @@ def change(session: Session, wanted: ScheduleChange, config: Path | None) -> boo
     """
     profile = session.config.profile(wanted.profile)
     rows = _changed(profile, wanted)
-    base = configuration.place(config, session.environ)
-    path = locations.drop_in_directory(base) / f"90-schedule-{profile.name}.yaml"
     entries = "".join(f"      - {{{', '.join(_fields(row))}}}\n" for row in rows)
-    text = f"{HEADER}profiles:\n  {profile.name}:\n    schedule:\n{entries}"
-    problems = load.validate_text(text, str(path), session.environ, over=base)
-    if problems:
-        raise ConfigError("\n".join(str(problem) for problem in problems))
-    with durable.translated(path):
-        old = path.read_text(errors="replace") if os.path.lexists(path) else HEADER
-        if not old.startswith(HEADER):
-            raise RefusedError("this file was not written by Lifeboat", subject=path, hint="give it another name")
-        if old == text:
-            return False
-        durable.make_directory(path.parent, mode=0o755)
-        durable.write_file(path, text.encode())
-    return True
+    text = f"profiles:\n  {profile.name}:\n    schedule:\n{entries}"
+    return drop_in.write(session, f"90-schedule-{profile.name}.yaml", HEADER, text, config)
 
 
 def when_options(text: str) -> tuple[str, ...]:

@@ -17,14 +17,15 @@ from toolkit.operations.fleet_status import FleetRow, FleetSeen, last, problems
 from toolkit.operations.watch import Tail
 from toolkit.wording import age_text, count_text, size_text, time_text
 from tui.act import Act
+from tui.screens import health
 from tui.screens.frame import Frame
 from tui.text import lines, put, rule
 from tui.verbs import Verb
 from tui.widgets.edges import ACTIVE
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
-WORDS = {"unreachable": "DOWN", "failed": "FAILED", "bad": "BAD", "warn": "WARN", "unknown": "?", "ok": "OK"}
-TONES = {"unreachable": "bad", "failed": "bad", "bad": "bad", "warn": "warn", "unknown": "warn", "ok": "ok"}
+WORDS = {"unreachable": "DOWN", "failed": "FAILED", **health.WORDS}
+TONES = {"unreachable": "bad", "failed": "bad", **health.TONES}
 
 
 def key_of(row: FleetRow) -> str:

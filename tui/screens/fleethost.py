@@ -13,12 +13,10 @@ from textual.widgets import Static
 from toolkit.operations.fleet_status import FleetSeen, FleetTarget
 from toolkit.wording import age_text, time_text
 from tui.act import Act
+from tui.screens import health
 from tui.screens.frame import Frame
-from tui.text import lines, pad, put
+from tui.text import TONES, lines, pad, put
 from tui.verbs import Verb
-
-WORDS = {"bad": "BAD", "warn": "WARN", "unknown": "?", "ok": "OK"}
-TONES = {"bad": "bold $text-error", "warn": "$text-warning", "unknown": "$text-warning", "ok": "$text-success"}
 
 
 class HostScreen(Frame):
@@ -59,7 +57,7 @@ class HostScreen(Frame):
             yield from self._target(target)
 
     def _target(self, target: FleetTarget) -> Iterator[Content]:
-        yield put("   ", (pad(WORDS[target.state], 6), TONES[target.state]), target.path)
+        yield put("   ", (pad(health.WORDS[target.state], 6), TONES[health.TONES[target.state]]), target.path)
         if target.at is not None:
             now = self.ui.session.now()
             said = f"{target.backup} of {time_text(target.at, now)} ({age_text(target.at, now)}), {target.evidence}"
