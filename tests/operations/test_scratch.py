@@ -25,7 +25,7 @@ def test_it_is_removed_at_once_without_a_thread(vault: Vault) -> None:
 
 
 def test_beside_it_is_locked_until_it_is_gone(vault: Vault) -> None:
-    clearing, held = Beside("clearing-test", ahead=1), threading.Event()
+    clearing, held = Beside("clearing-test", ahead=2), threading.Event()
     clearing.do(held.wait, 60)
     with private_folder(vault, "aaaaaaaa", clearing=clearing) as folder:
         (folder / "copy.db").write_bytes(b"copy")
@@ -37,7 +37,7 @@ def test_beside_it_is_locked_until_it_is_gone(vault: Vault) -> None:
 
 
 def test_after_a_failure_the_name_is_free_at_once(vault: Vault) -> None:
-    clearing, held = Beside("clearing-test", ahead=1), threading.Event()
+    clearing, held = Beside("clearing-test", ahead=2), threading.Event()
     clearing.do(held.wait, 60)
     with pytest.raises(ValueError, match="broken"), private_folder(vault, "aaaaaaaa", clearing=clearing) as folder:
         raise ValueError("broken")
