@@ -64,10 +64,10 @@ def errors_page() -> str:
 
 def findings_page() -> str:
     """Return findings.md: everything that `diagnose` can find."""
-    from toolkit.operations.finding_codes import GROUPS
+    from toolkit.operations.diagnosing.codes import GROUPS
 
     text = (
-        NOTE.format(source="toolkit/operations/finding_codes.py")
+        NOTE.format(source="toolkit/operations/diagnosing/codes.py")
         + "# Findings\n\n"
         + "What `lifeboat diagnose` can find. Errors and warnings make a database unhealthy (exit 4), notices never "
         + "do. A profile turns a code into a notice with `accept: [CODE]` at the database. A valid `-wal` and a hot "

@@ -19,8 +19,8 @@ from tests.makers.driveserver_ready import ANN, ROBOT, person, private, robot, s
 from toolkit.destinations.gdrive import credentials, signin, upload
 from toolkit.destinations.gdrive.destination import GoogleDriveDestination
 from toolkit.destinations.retrying import Retrying
-from toolkit.operations import pausing
-from toolkit.operations.drive import state_of
+from toolkit.operations.offsite import pausing
+from toolkit.operations.offsite.drive import state_of
 from toolkit.operations.session import Session, open_session
 from toolkit.profile.model import GoogleDrive
 

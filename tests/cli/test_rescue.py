@@ -247,7 +247,7 @@ def test_a_failing_smoke_test_puts_everything_back(app: App) -> None:
 
 
 def test_the_services_are_stopped_again_to_put_things_back(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.operations.smoke.PATIENCE", 0.0)
+    monkeypatch.setattr("toolkit.operations.application.smoke.PATIENCE", 0.0)
     app.configure(smoke="exit 3")
     damaged.break_index(app.database)
     before = damaged.content(app.database)
@@ -325,7 +325,7 @@ def test_holders_are_told_to_end_when_asked(app: App) -> None:
 
 
 def test_a_holder_that_does_not_listen_is_never_killed(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.operations.holding.PATIENCE", 0.3)
+    monkeypatch.setattr("toolkit.operations.application.holding.PATIENCE", 0.3)
     app.configure(services=False)
     damaged.break_index(app.database)
     with holder(app.database, deaf=True) as process:
@@ -477,8 +477,9 @@ def test_the_plan_of_a_repair_in_place_is_refused_when_the_database_changed(app:
     """`apply` looks again: what was confirmed must still be what is there."""
     from toolkit.errors import OutdatedPlanError
     from toolkit.jobs.context import Job
-    from toolkit.operations import repair, rescue, rescue_plan
-    from toolkit.operations.repair_plan import RepairRequest, prepared
+    from toolkit.operations import repair, rescue
+    from toolkit.operations.repairing.plan import RepairRequest, prepared
+    from toolkit.operations.rescuing import plan as rescue_plan
     from toolkit.operations.session import open_session
 
     app.configure(services=False)

@@ -32,7 +32,7 @@ from toolkit.cli.render.timeline import timeline_text
 from toolkit.filelist import Section
 from toolkit.operations import compare, diagnose, filediff, find, listing, show, stats, status, timeline
 from toolkit.operations.diagnose import Finding, Severity
-from toolkit.operations.finding_codes import REPAIR
+from toolkit.operations.diagnosing.codes import REPAIR
 from toolkit.retention import Kind, Scope
 from toolkit.vault import statistics
 from toolkit.wording import chart

@@ -196,7 +196,7 @@ def test_a_copy_that_is_not_what_was_counted_is_found_by_opening_it(
 ) -> None:
     import msgspec
 
-    from toolkit.operations import copies
+    from toolkit.operations.taking import copies
 
     record_of = copies._record
 

@@ -14,9 +14,12 @@ import pytest
 
 from tests.makers import databases, mounts, sidecars
 from tests.makers.applications import Shop, configured, shop
-from toolkit.operations import diagnose, findings, findings_around, findings_pages
+from toolkit.operations import diagnose
 from toolkit.operations.diagnose import DiagnosedTarget, DiagnoseRequest
-from toolkit.operations.finding_codes import KINDS, Finding, Severity
+from toolkit.operations.diagnosing import around as findings_around
+from toolkit.operations.diagnosing import checks as findings
+from toolkit.operations.diagnosing import pages as findings_pages
+from toolkit.operations.diagnosing.codes import KINDS, Finding, Severity
 from toolkit.sqlite import check, rollback
 from toolkit.sqlite.pages import PageFinding
 from toolkit.sqlite.plausible import cell_end, pointers

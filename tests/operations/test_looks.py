@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.makers.applications import shop
 from tests.makers.commands import lifeboat
-from toolkit.operations import looks
-from toolkit.operations.finding_codes import make
-from toolkit.operations.looks import DiagnosedTarget
+from toolkit.operations.diagnosing import looks
+from toolkit.operations.diagnosing.codes import make
+from toolkit.operations.diagnosing.looks import DiagnosedTarget
 from toolkit.operations.session import open_session
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.makers.commands import application, backed_up, lifeboat
-from toolkit.operations.relocation import parse
+from toolkit.operations.restoring.relocation import parse
 
 VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
 

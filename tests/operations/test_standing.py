@@ -9,7 +9,7 @@ import pytest
 
 from tests.makers.commands import application, lifeboat
 from toolkit.destinations.gdrive.credentials import Account, Token
-from toolkit.operations import standing
+from toolkit.operations.offsite import standing
 from toolkit.operations.session import open_session
 from toolkit.profile.model import GoogleDrive
 

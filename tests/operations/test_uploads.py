@@ -19,7 +19,7 @@ from toolkit.cli.main import run
 from toolkit.destinations.local import LocalDestination
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import Journal, new_spec
-from toolkit.operations import uploads
+from toolkit.operations.offsite import uploads
 from toolkit.operations.session import open_session
 from toolkit.vault import layout, offsite, store
 from toolkit.vault.queue import TRIES, Queue

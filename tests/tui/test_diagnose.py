@@ -14,9 +14,9 @@ from tests.tui.acting import Starts, starts, text, ui, until, until_shown
 from tests.tui.conftest import HOSTILE, NOW, OpenApp, add_job, check, session_at, target, write_health
 from tests.tui.pictures import Pictures
 from toolkit.events import Advanced, CancelEffect, JobFinished, Outcome, StepStarted, UndoWay, Unit
-from toolkit.operations import looks
-from toolkit.operations.finding_codes import make
-from toolkit.operations.looks import DiagnosedTarget
+from toolkit.operations.diagnosing import looks
+from toolkit.operations.diagnosing.codes import make
+from toolkit.operations.diagnosing.looks import DiagnosedTarget
 from toolkit.operations.session import Session, open_session
 from tui.screens.diagnose import DiagnoseScreen
 from tui.screens.diagnose_repair import RepairScreen

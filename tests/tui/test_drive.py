@@ -15,7 +15,7 @@ from tests.tui.acting import Starts, pasted, starts, text, typed, ui, until, unt
 from tests.tui.conftest import OpenApp
 from tests.tui.pictures import Pictures
 from tests.tui.test_diagnose import assert_harmless
-from toolkit.operations import pausing
+from toolkit.operations.offsite import pausing
 from toolkit.operations.session import open_session
 from tui.screens.drive import DriveScreen
 from tui.screens.drive_login import LoginScreen

@@ -13,8 +13,8 @@ from tests.makers.applications import Shop
 from tests.tui.backups import NAMES, app_of, heard, hostile_shop, is_clean, on, text_until, until
 from tests.tui.conftest import OpenApp
 from tests.tui.pictures import Pictures, shown
-from toolkit.operations import decisions
 from toolkit.operations.jobs import JobRow, store
+from toolkit.operations.restoring import decisions
 from toolkit.operations.watch import JobWatch
 from tui.screens.restore_clashes import RestoreClashes
 from tui.screens.restore_plan import RestorePlanScreen

@@ -10,7 +10,7 @@ from toolkit.cli.settings import settings
 from toolkit.display import display
 from toolkit.errors import NotConfirmedError
 from toolkit.operations.plan import Plan
-from toolkit.operations.restore_plan import ClashRow
+from toolkit.operations.restoring.plan import ClashRow
 
 
 def has_terminal() -> bool:

@@ -15,13 +15,15 @@ from toolkit.archive.manifest import DatabaseRecord, Evidence, LeftOut, Manifest
 from toolkit.beside import Beside
 from toolkit.errors import CancelledError, LifeboatError, SourceMissingError, UsageError
 from toolkit.jobs.context import Job
-from toolkit.operations import prune, recovery, uploads, writing
+from toolkit.operations import prune, recovery
 from toolkit.operations.archiving import archive_spec
 from toolkit.operations.health import refresh_health
+from toolkit.operations.offsite import uploads
+from toolkit.operations.offsite.uploads import UploadRow
 from toolkit.operations.report import Ending, Report, notice, worst
 from toolkit.operations.session import Session
-from toolkit.operations.survey import Survey, survey
-from toolkit.operations.uploads import UploadRow
+from toolkit.operations.taking import writing
+from toolkit.operations.taking.survey import Survey, survey
 from toolkit.operations.verify import read_back
 from toolkit.profile.checks import sources_in_vault
 from toolkit.profile.model import Profile

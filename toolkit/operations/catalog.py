@@ -94,7 +94,7 @@ def run(session: Session, job: Job, *, source: str | None = None) -> RebuildRepo
 
 def from_destination(session: Session, source: str, job: Job, report: RebuildReport) -> None:
     """Bring what the destination knows into the vault: lost manifests, and where copies are."""
-    from toolkit.operations import remote
+    from toolkit.operations.offsite import remote
 
     vault = session.vault
     with remote.opened(session, source, job) as destination:

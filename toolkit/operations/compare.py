@@ -13,12 +13,12 @@ from toolkit.errors import LifeboatError
 from toolkit.events import ShouldStop, never_stop
 from toolkit.operations import targets
 from toolkit.operations.archiving import StoredBackup
+from toolkit.operations.diagnosing.livecheck import look_at, working_folder
 from toolkit.operations.filediff import Change, FileChange, FileComparison, backups_differ, live_differs
-from toolkit.operations.livecheck import look_at, working_folder
 from toolkit.operations.remembered import profile_of
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
-from toolkit.operations.survey import Survey, survey
+from toolkit.operations.taking.survey import Survey, survey
 from toolkit.sqlite.check import Checkup
 
 __all__ = ["Change", "FileChange"]

@@ -12,18 +12,18 @@ import msgspec
 from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import LifeboatError, ProfileNotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
-from toolkit.operations.diagnosis import Examination
-from toolkit.operations.finding_codes import Finding, Severity
-from toolkit.operations.findings import accepted, healthy, of_losses
+from toolkit.operations.diagnosing.checks import accepted, healthy, of_losses
+from toolkit.operations.diagnosing.codes import Finding, Severity
+from toolkit.operations.diagnosing.database import Examination
+from toolkit.operations.diagnosing.livecheck import working_folder
+from toolkit.operations.diagnosing.looks import DiagnosedTarget, keep
 from toolkit.operations.health import remember_checks
 from toolkit.operations.health import wanted as wanted_targets
-from toolkit.operations.livecheck import working_folder
-from toolkit.operations.looks import DiagnosedTarget, keep
 from toolkit.operations.remembered import everything
 from toolkit.operations.remembered import named as remembered_profile
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
-from toolkit.operations.survey import survey
+from toolkit.operations.taking.survey import survey
 from toolkit.operations.targets import profiles
 from toolkit.profile.adhoc import absolute, is_profile_word, slug
 from toolkit.profile.model import DatabaseSource, Profile
@@ -117,7 +117,7 @@ def run(session: Session, request: DiagnoseRequest, job: Job) -> DiagnoseReport:
 
 def _files(session: Session, profile: Profile, job: Job) -> list[DiagnosedTarget]:
     """Return a target for the files of a profile when something is to be said of them."""
-    from toolkit.operations.findings_files import of_files
+    from toolkit.operations.diagnosing.files import of_files
 
     return [
         DiagnosedTarget(path=one.subject, profile=profile.name, healthy=healthy([one]), findings=(one,))

@@ -20,15 +20,16 @@ from toolkit.errors import (
     UsageError,
 )
 from toolkit.jobs.context import Job
-from toolkit.operations import salvaging, targets
+from toolkit.operations import targets
 from toolkit.operations.archiving import StoredBackup
-from toolkit.operations.extract import extract
 from toolkit.operations.remembered import named
+from toolkit.operations.repairing import salvaging
+from toolkit.operations.repairing.salvaging import Salvaged
 from toolkit.operations.report import Report
-from toolkit.operations.salvaging import Salvaged
+from toolkit.operations.restoring.extract import extract
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
-from toolkit.operations.survey import survey
+from toolkit.operations.taking.survey import survey
 from toolkit.profile.adhoc import absolute, is_profile_word, slug
 from toolkit.retention import Scope
 from toolkit.sqlite import check, hotcopy

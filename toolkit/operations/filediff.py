@@ -15,7 +15,7 @@ from toolkit.events import ShouldStop
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.show import moment
-from toolkit.operations.survey import Survey
+from toolkit.operations.taking.survey import Survey
 from toolkit.tree import compare, scan
 
 _TREES = (Section.FILES, Section.CONFIG, Section.LOGS, Section.GIT)

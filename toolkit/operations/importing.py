@@ -22,13 +22,14 @@ from toolkit.archive.manifest import Manifest, Source
 from toolkit.errors import FormatError, LifeboatError, UsageError
 from toolkit.filelist import FileEntry, FileType, Item, Section
 from toolkit.jobs.context import Job
-from toolkit.operations import keeping, writing
+from toolkit.operations import keeping
 from toolkit.operations.archiving import archive_spec
-from toolkit.operations.contents import staged_item
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
-from toolkit.operations.survey import SIDECARS, FoundDatabase, Survey, entry_of
+from toolkit.operations.taking import writing
+from toolkit.operations.taking.contents import staged_item
+from toolkit.operations.taking.survey import SIDECARS, FoundDatabase, Survey, entry_of
 from toolkit.operations.verify import read_back
 from toolkit.profile.adhoc import slug
 from toolkit.profile.model import DatabaseSource, Profile

@@ -10,7 +10,7 @@ from toolkit.jobs.journal import LOG
 from toolkit.operations.jobs import directory_of
 from toolkit.operations.plan import Plan
 from toolkit.operations.report import Notice, restored
-from toolkit.operations.rescue_report import RescuedDatabase
+from toolkit.operations.rescuing.report import RescuedDatabase
 from toolkit.operations.session import Session
 
 LOST = "no-plan"

@@ -17,12 +17,14 @@ from toolkit import durable
 from toolkit.errors import BackupNotFoundError, LifeboatError, LockedError, NotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import runner_alive
-from toolkit.operations import aside, looks, restore_journal, safety
-from toolkit.operations.placing import let_go, place, put_back
+from toolkit.operations.application.services import start_all
+from toolkit.operations.diagnosing import looks
 from toolkit.operations.plan import Plan, Step
 from toolkit.operations.report import Ending, Report
-from toolkit.operations.restore_journal import RestoreJournal
-from toolkit.operations.services import start_all
+from toolkit.operations.restoring import aside, safety
+from toolkit.operations.restoring import journal as restore_journal
+from toolkit.operations.restoring.journal import RestoreJournal
+from toolkit.operations.restoring.placing import let_go, place, put_back
 from toolkit.operations.session import Session
 from toolkit.sqlite import swap
 from toolkit.tree.folders import OPEN_FOLDER, remove_tree

@@ -11,11 +11,12 @@ from pathlib import Path
 from toolkit import durable
 from toolkit.errors import DatabaseDamagedError, LifeboatError
 from toolkit.jobs.context import Job
-from toolkit.operations import outputs, replacing
 from toolkit.operations.health import remember_placed
 from toolkit.operations.plan import Plan
-from toolkit.operations.repair_plan import RepairPlan, require_same
-from toolkit.operations.repair_report import RepairReport, conclude, report_fields
+from toolkit.operations.repairing import outputs
+from toolkit.operations.repairing.plan import RepairPlan, require_same
+from toolkit.operations.repairing.report import RepairReport, conclude, report_fields
+from toolkit.operations.restoring import replacing
 from toolkit.operations.session import Session
 from toolkit.profile.adhoc import absolute
 

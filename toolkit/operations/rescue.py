@@ -10,15 +10,18 @@ from pathlib import Path
 
 from toolkit.errors import LifeboatError, OutdatedPlanError, UnrepairableError
 from toolkit.jobs.context import Job
-from toolkit.operations import mending, outputs, references, replacing, scratch, smoke
+from toolkit.operations import scratch
+from toolkit.operations.application import smoke
 from toolkit.operations.health import remember_placed
-from toolkit.operations.mending import Mended
 from toolkit.operations.plan import Plan
-from toolkit.operations.replacing import Replaced, Replacement
+from toolkit.operations.repairing import mending, outputs, references
+from toolkit.operations.repairing.mending import Mended
 from toolkit.operations.report import Ending
-from toolkit.operations.rescue_plan import RescuePlan
-from toolkit.operations.rescue_report import RescueReport, report_fields, take_account
-from toolkit.operations.rescue_ways import Option, Patient, loses_more, made_again
+from toolkit.operations.rescuing.plan import RescuePlan
+from toolkit.operations.rescuing.report import RescueReport, report_fields, take_account
+from toolkit.operations.rescuing.ways import Option, Patient, loses_more, made_again
+from toolkit.operations.restoring import replacing
+from toolkit.operations.restoring.replacing import Replaced, Replacement
 from toolkit.operations.session import Session
 
 

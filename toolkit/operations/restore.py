@@ -20,14 +20,17 @@ from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
-from toolkit.operations import folder_times, recovery, restore_journal, safety
-from toolkit.operations.extract import FailedItem, Filled, Place, fill
+from toolkit.operations import recovery
+from toolkit.operations.application.services import Command, active, stopped, systemd_unit
 from toolkit.operations.health import remember_placed
-from toolkit.operations.placing import place
 from toolkit.operations.plan import Plan
 from toolkit.operations.report import Ending, Report
-from toolkit.operations.restore_journal import RestoreJournal, SwapRecord
-from toolkit.operations.restore_plan import (
+from toolkit.operations.restoring import folder_times, safety
+from toolkit.operations.restoring import journal as restore_journal
+from toolkit.operations.restoring.extract import FailedItem, Filled, Place, fill
+from toolkit.operations.restoring.journal import RestoreJournal, SwapRecord
+from toolkit.operations.restoring.placing import place
+from toolkit.operations.restoring.plan import (
     SIDECARS,
     Action,
     Chooser,
@@ -39,7 +42,6 @@ from toolkit.operations.restore_plan import (
     make_plan,
     needs_safety,
 )
-from toolkit.operations.services import Command, active, stopped, systemd_unit
 from toolkit.operations.session import Session
 from toolkit.operations.verify import compare_database
 from toolkit.sqlite import swap

@@ -16,12 +16,12 @@ from toolkit.events import JobState, plain_name
 from toolkit.jobs.state import JobStatus, job_directories, job_status
 from toolkit.operations import schedule
 from toolkit.operations.health import observed, wanted
-from toolkit.operations.pausing import Pause, all_paused
+from toolkit.operations.offsite.pausing import Pause, all_paused
+from toolkit.operations.offsite.uploads import UploadRow, queued
 from toolkit.operations.remembered import remembered
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.schedule import Scheduler
 from toolkit.operations.session import Session
-from toolkit.operations.uploads import UploadRow, queued
 from toolkit.profile.model import Profile
 from toolkit.retention import Kind
 from toolkit.vault import health, sidecar

@@ -12,8 +12,8 @@ from toolkit.errors import BackupNotFoundError, DamageError, UsageError
 from toolkit.jobs.context import Job
 from toolkit.operations import timeline
 from toolkit.operations.archiving import stored
-from toolkit.operations.extract import extract
 from toolkit.operations.report import Ending
+from toolkit.operations.restoring.extract import extract
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
 from toolkit.operations.timeline import Look, Search, TimelineReport, TimelineRequest, Turn, span_text

@@ -11,12 +11,13 @@ import msgspec
 from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import BackupNotFoundError, NotFoundError
 from toolkit.jobs.context import Job
-from toolkit.operations import aside, restore, safety, undo_aside
+from toolkit.operations import restore
 from toolkit.operations.archiving import stored
-from toolkit.operations.aside import AsideRecord
 from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Notice
-from toolkit.operations.restore_plan import OnConflict, RestorePlan, RestoreRequest, make_plan
+from toolkit.operations.restoring import aside, safety, undo_aside
+from toolkit.operations.restoring.aside import AsideRecord
+from toolkit.operations.restoring.plan import OnConflict, RestorePlan, RestoreRequest, make_plan
 from toolkit.operations.session import Session
 from toolkit.vault import remove, sidecar, store
 

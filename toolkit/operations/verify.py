@@ -18,10 +18,10 @@ from toolkit.archive.manifest import DatabaseRecord, Evidence, EvidenceLevel, Ma
 from toolkit.archive.verify import VerifyReport, verify
 from toolkit.errors import CancelledError, LifeboatError, NotFoundError, SourceMissingError
 from toolkit.jobs.context import Job
-from toolkit.operations import smoke
+from toolkit.operations.application import smoke
 from toolkit.operations.archiving import StoredBackup, stored
-from toolkit.operations.extract import Extraction, extract
 from toolkit.operations.report import Ending, Report, worst
+from toolkit.operations.restoring.extract import Extraction, extract
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
 from toolkit.operations.targets import backup as find_backup

@@ -13,7 +13,7 @@ from toolkit.filelist import Section
 from toolkit.operations import browsing
 from toolkit.operations.browsing import FileTree, Node
 from toolkit.operations.listing import ListedBackup
-from toolkit.operations.restore_choices import Wish, only_this
+from toolkit.operations.restoring.choices import Wish, only_this
 from toolkit.wording import count_text, time_text
 from tui.act import Act
 from tui.screens.contents_source import COLUMNS, TreeRows

@@ -12,7 +12,7 @@ from toolkit.errors import LifeboatError
 from toolkit.filelist import Section
 from toolkit.operations import find
 from toolkit.operations.find import FindReport, FoundFile, Version
-from toolkit.operations.restore_choices import Wish, only_this
+from toolkit.operations.restoring.choices import Wish, only_this
 from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act
 from tui.screens.frame import Frame

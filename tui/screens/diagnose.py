@@ -11,10 +11,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from toolkit.operations import looks
+from toolkit.operations.diagnosing import looks
+from toolkit.operations.diagnosing.looks import Look
 from toolkit.operations.health import Target
 from toolkit.operations.jobs import JobRow
-from toolkit.operations.looks import Look
 from toolkit.wording import age_text, percent_text, size_text, time_text
 from tui.act import Act
 from tui.screens.diagnose_text import facts_of, finding_lines

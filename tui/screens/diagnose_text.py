@@ -7,8 +7,8 @@ from datetime import datetime
 
 from textual.content import Content
 
-from toolkit.operations.finding_codes import Finding
-from toolkit.operations.looks import DiagnosedTarget, Look
+from toolkit.operations.diagnosing.codes import Finding
+from toolkit.operations.diagnosing.looks import DiagnosedTarget, Look
 from toolkit.wording import age_text, count_text, size_text, time_text
 from tui.screens.page import wrapped
 from tui.text import put

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from toolkit.errors import LifeboatError
-from toolkit.operations.standing import Standing, standing
+from toolkit.operations.offsite.standing import Standing, standing
 from toolkit.profile.units import parse_duration, parse_rate
 from toolkit.wording import age_text, rate_text, size_text, time_text
 from tui.act import Act, Started

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from toolkit.errors import LifeboatError
 from toolkit.operations import launch
-from toolkit.operations.remote import RemoteReport, RemoteRow
+from toolkit.operations.offsite.remote import RemoteReport, RemoteRow
 from toolkit.wording import age_text, size_text, time_text
 from tui.act import Act
 from tui.screens.drive_list import DriveRows

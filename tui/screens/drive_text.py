@@ -9,10 +9,10 @@ import msgspec
 from textual.content import Content
 
 from toolkit.operations import launch
-from toolkit.operations.drive import DoctorReport
+from toolkit.operations.offsite.drive import DoctorReport
+from toolkit.operations.offsite.standing import SignIn, Standing
+from toolkit.operations.offsite.uploads import UploadRow
 from toolkit.operations.session import Session
-from toolkit.operations.standing import SignIn, Standing
-from toolkit.operations.uploads import UploadRow
 from toolkit.wording import age_text, count_text, rate_text, size_text, time_text
 from tui.screens.page import wrapped
 from tui.text import put

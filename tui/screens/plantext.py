@@ -9,8 +9,8 @@ from textual.content import Content
 
 from toolkit.operations.plan import Plan
 from toolkit.operations.planned import Planned
-from toolkit.operations.rescue_report import RescuedDatabase
-from toolkit.operations.rescue_ways import Way
+from toolkit.operations.rescuing.report import RescuedDatabase
+from toolkit.operations.rescuing.ways import Way
 from toolkit.wording import count_text, size_text
 from tui.text import line, put
 

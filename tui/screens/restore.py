@@ -12,9 +12,10 @@ from textual.widgets import Static
 
 from toolkit.errors import LifeboatError
 from toolkit.filelist import Section
-from toolkit.operations import browsing, restore_choices
+from toolkit.operations import browsing
 from toolkit.operations.browsing import Manifest
-from toolkit.operations.restore_choices import Wish, only_this
+from toolkit.operations.restoring import choices as restore_choices
+from toolkit.operations.restoring.choices import Wish, only_this
 from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act
 from tui.screens.backups_ask import AskText

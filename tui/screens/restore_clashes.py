@@ -13,12 +13,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from toolkit.errors import LifeboatError
-from toolkit.operations import decisions, restore_choices
-from toolkit.operations.decisions import PlanFile
 from toolkit.operations.jobs import JobRow
 from toolkit.operations.planned import Planned
-from toolkit.operations.restore_choices import Wish
-from toolkit.operations.restore_plan import ClashRow, OnConflict
+from toolkit.operations.restoring import choices as restore_choices
+from toolkit.operations.restoring import decisions
+from toolkit.operations.restoring.choices import Wish
+from toolkit.operations.restoring.decisions import PlanFile
+from toolkit.operations.restoring.plan import ClashRow, OnConflict
 from toolkit.operations.show import moment
 from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act, Started

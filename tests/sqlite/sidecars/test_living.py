@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.makers import databases
-from toolkit.operations import findings_outline
+from toolkit.operations.diagnosing import outline as findings_outline
 from toolkit.sqlite import outline
 
 

@@ -23,7 +23,7 @@ def destination_command() -> None:
 def list_command(*, ask: bool) -> None:
     """List the destinations of the configuration, who uses them, and how many copies wait."""
     from toolkit.cli.render.remote import places_text
-    from toolkit.operations import places
+    from toolkit.operations.offsite import places
 
     query(lambda session: places.listing(session, ask=ask), places_text)
 
@@ -41,7 +41,7 @@ def check_command(name: str) -> None:
     to work before the first one relies on it. Nothing else there is touched.
     """
     from toolkit.cli.render.remote import check_text
-    from toolkit.operations import places
+    from toolkit.operations.offsite import places
 
     work("check", [name], lambda session, job: places.check(session, name, job), check_text)
 
@@ -59,7 +59,8 @@ def limit_command(name: str, rate: str) -> None:
     It is written to a drop-in of the configuration, which is checked first. `none` takes the limit away.
     """
     from toolkit.cli.render.remote import places_text
-    from toolkit.operations import destination_set, places
+    from toolkit.operations.offsite import limit as destination_set
+    from toolkit.operations.offsite import places
 
     given = settings()
     changed = destination_set.limit(session_of(given), name, None if rate == "none" else rate, given.config)

@@ -15,7 +15,7 @@ from toolkit.cli.settings import Group, settings
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
-    from toolkit.operations.drivefiles import DriveRemoval, DriveReport
+    from toolkit.operations.offsite.drivefiles import DriveRemoval, DriveReport
     from toolkit.operations.session import Session
 
 destination_option = click.option(
@@ -45,7 +45,7 @@ def login_command(destination: str | None) -> None:
     Service accounts need none.
     """
     from toolkit.cli.render.drive import login_text
-    from toolkit.operations import drive
+    from toolkit.operations.offsite import drive
 
     targets = [destination] if destination else []
     work("drive login", targets, lambda session, job: drive.login(session, destination, _sayer(job), job), login_text)
@@ -74,7 +74,7 @@ def doctor_command(destination: str | None) -> None:
     the next archive, and files that this sign-in does not see. Nothing is changed. Any error ends with 13.
     """
     from toolkit.cli.render.drive import doctor_text
-    from toolkit.operations import drive
+    from toolkit.operations.offsite import drive
 
     query(lambda session: drive.doctor(session, destination), doctor_text)
 
@@ -90,7 +90,7 @@ def doctor_command(destination: str | None) -> None:
 def list_command(destination: str | None, profile: str | None, *, mine: bool) -> None:
     """List the backups in Drive, the newest first, with their links."""
     from toolkit.cli.render.drive import list_text
-    from toolkit.operations import drivefiles
+    from toolkit.operations.offsite import drivefiles
 
     query(lambda session: drivefiles.listing(session, destination, profile=profile, mine=mine), list_text)
 
@@ -116,7 +116,7 @@ def upload_command(backups: tuple[str, ...], destination: str | None) -> None:
     there already is left alone. What cannot be sent now stays queued: `lifeboat sync` tries it again.
     """
     from toolkit.cli.render.drive import moved_text
-    from toolkit.operations import drivefiles
+    from toolkit.operations.offsite import drivefiles
 
     work(
         "drive upload",
@@ -149,7 +149,7 @@ def download_command(backup: str, output: Path, destination: str | None) -> None
     A download that was cut goes on where it stopped. `lifeboat restore --from drive` brings a backup back in one go.
     """
     from toolkit.cli.render.drive import moved_text
-    from toolkit.operations import drivefiles
+    from toolkit.operations.offsite import drivefiles
 
     work(
         "drive download",
@@ -177,7 +177,7 @@ def delete_command(backups: tuple[str, ...], destination: str | None, **options:
     The bin keeps them for 30 days and counts them against the quota; --purge does not use it. What other hosts put
     there is refused.
     """
-    from toolkit.operations import drivefiles
+    from toolkit.operations.offsite import drivefiles
 
     def plan(session: Session, job: Job) -> DriveRemoval:
         return drivefiles.plan_delete(
@@ -203,7 +203,7 @@ def prune_command(destination: str | None, profile: str | None, **options: Any) 
     By `keep` of the destination and the rules of each profile, of what this host put there; never the last good copy.
     It goes for good; where the account may only bin (content managers of a shared drive), that is said.
     """
-    from toolkit.operations import drivefiles
+    from toolkit.operations.offsite import drivefiles
 
     def plan(session: Session, job: Job) -> DriveRemoval:
         return drivefiles.plan_prune(session, destination, job, profile=profile)
@@ -220,7 +220,7 @@ def _remove(operation: str, targets: Any, plan: Any, options: dict[str, Any]) ->
 def _planned(session: Session, job: Job, plan: Any, options: dict[str, Any]) -> DriveReport:
     from toolkit.cli.prompts import confirm
     from toolkit.cli.render.drive import show_removal
-    from toolkit.operations import drivefiles
+    from toolkit.operations.offsite import drivefiles
 
     made = plan(session, job)
     if options["dry_run"]:
@@ -246,7 +246,7 @@ def pause_command(duration: timedelta | None, destination: str | None) -> None:
     and until when. What was sent of a file stays, and goes on from there.
     """
     from toolkit.cli.render.drive import pause_text
-    from toolkit.operations import pausing
+    from toolkit.operations.offsite import pausing
     from toolkit.operations.session import utc_now
 
     query(lambda session: pausing.pause(session, destination, duration), lambda report: pause_text(report, utc_now()))
@@ -264,7 +264,7 @@ def resume_command(destination: str | None) -> None:
     The next `sync` makes them, from cron within 15 minutes.
     """
     from toolkit.cli.render.drive import pause_text
-    from toolkit.operations import pausing
+    from toolkit.operations.offsite import pausing
     from toolkit.operations.session import utc_now
 
     query(lambda session: pausing.resume(session, destination), lambda report: pause_text(report, utc_now()))

@@ -82,7 +82,7 @@ def list_command(profile: str | None, **options: Any) -> None:
 
 def _list_remote(session: Session, profile: str | None, sources: tuple[str, ...]) -> NoReturn:
     from toolkit.cli.render.remote import remote_text
-    from toolkit.operations import remote
+    from toolkit.operations.offsite import remote
 
     report = remote.listing(session, sources, profile=profile)
     answer(report, lambda shown: remote_text(shown, session.now(), sources[0] if len(sources) == 1 else ""))

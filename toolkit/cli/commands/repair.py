@@ -14,7 +14,7 @@ from toolkit.cli.settings import Command, identity_options, settings
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
-    from toolkit.operations.repair_report import RepairReport
+    from toolkit.operations.repairing.report import RepairReport
     from toolkit.operations.session import Session
 
 
@@ -61,7 +61,7 @@ def repair_command(database: Path, **options: Any) -> None:
     were, with 4 when nothing could be done. A report lies beside the result.
     """
     from toolkit.cli.render.repair import repair_text
-    from toolkit.operations.repair_plan import RepairRequest
+    from toolkit.operations.repairing.plan import RepairRequest
 
     look, yes, confirm = options.pop("dry_run"), options.pop("yes"), options.pop("confirm")
     request = RepairRequest(database=database, look=look, **options)
@@ -70,7 +70,7 @@ def repair_command(database: Path, **options: Any) -> None:
         from toolkit.cli import prompts
         from toolkit.cli.render.repair import show_plan
         from toolkit.operations import recovery, repair
-        from toolkit.operations.repair_plan import prepared
+        from toolkit.operations.repairing.plan import prepared
 
         if not look:
             recovery.settle_interrupted(session, job)

@@ -14,8 +14,8 @@ from toolkit.cli.settings import Command, identity_options, settings
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
-    from toolkit.operations.rescue_plan import RescueRequest
-    from toolkit.operations.rescue_report import RescueReport
+    from toolkit.operations.rescuing.plan import RescueRequest
+    from toolkit.operations.rescuing.report import RescueReport
     from toolkit.operations.session import Session
 
 
@@ -68,7 +68,7 @@ def rescue_command(target: str, **options: Any) -> None:
     what is damaged is touched. `lifeboat undo` takes it back later.
     """
     from toolkit.cli.render.rescue import rescue_text
-    from toolkit.operations.rescue_plan import RescueRequest
+    from toolkit.operations.rescuing.plan import RescueRequest
     from toolkit.operations.targets import backup as find_backup
 
     session = session_of(settings())
@@ -87,7 +87,8 @@ def rescue_command(target: str, **options: Any) -> None:
 def _rescue(session: Session, request: RescueRequest, job: Job, options: dict[str, Any]) -> RescueReport:
     from toolkit.cli import prompts
     from toolkit.cli.render.rescue import show_plan
-    from toolkit.operations import recovery, rescue, rescue_plan
+    from toolkit.operations import recovery, rescue
+    from toolkit.operations.rescuing import plan as rescue_plan
 
     if not request.look:
         recovery.settle_interrupted(session, job)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from toolkit.jobs.context import Job
     from toolkit.operations.archiving import StoredBackup
     from toolkit.operations.restore import RestoreReport
-    from toolkit.operations.restore_plan import RestorePlan, RestoreRequest
+    from toolkit.operations.restoring.plan import RestorePlan, RestoreRequest
     from toolkit.operations.session import Session
 
 CHOICES = ("ask", "replace", "skip", "rename", "newer")
@@ -103,8 +103,8 @@ def restore_command(backup: str | None, **options: Any) -> None:
 
 
 def _request(stored: StoredBackup, options: dict[str, Any]) -> RestoreRequest:
-    from toolkit.operations.relocation import parse, relocated
-    from toolkit.operations.restore_plan import OnConflict, RestoreRequest
+    from toolkit.operations.restoring.plan import OnConflict, RestoreRequest
+    from toolkit.operations.restoring.relocation import parse, relocated
 
     request = RestoreRequest(
         backup=stored,
@@ -122,7 +122,7 @@ def _restore_from(session: Session, backup: str | None, options: dict[str, Any])
     """Fetch the backup into the vault, then restore it from there; without a BACKUP say what there is."""
     from toolkit.cli.render.remote import remote_text
     from toolkit.cli.render.restore import restore_text
-    from toolkit.operations import remote
+    from toolkit.operations.offsite import remote
     from toolkit.operations.targets import backup as find_backup
 
     source: str = options["source"]
@@ -139,8 +139,9 @@ def _restore_from(session: Session, backup: str | None, options: dict[str, Any])
 def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[str, Any]) -> RestoreReport:
     from toolkit.cli.prompts import confirm
     from toolkit.cli.render.restore import show_plan
-    from toolkit.operations import decisions, recovery, restore
-    from toolkit.operations.restore_plan import make_plan
+    from toolkit.operations import recovery, restore
+    from toolkit.operations.restoring import decisions
+    from toolkit.operations.restoring.plan import make_plan
 
     if not options["dry_run"]:
         recovery.settle_interrupted(session, job)
@@ -165,7 +166,7 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
 def _ask(made: RestorePlan) -> None:
     """Ask for each undecided clash at the terminal; an answer in capitals counts for all of its kind."""
     from toolkit.cli.prompts import ask_clash, has_terminal
-    from toolkit.operations.restore_plan import OnConflict
+    from toolkit.operations.restoring.plan import OnConflict
 
     if not has_terminal():
         return

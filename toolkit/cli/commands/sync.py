@@ -31,7 +31,7 @@ def sync_command(
     """
     from toolkit.cli.render.sync import sync_text
     from toolkit.errors import UsageError
-    from toolkit.operations import uploads
+    from toolkit.operations.offsite import uploads
     from toolkit.operations.session import utc_now
 
     if retry and forget:

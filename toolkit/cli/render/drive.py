@@ -9,9 +9,9 @@ import click
 from toolkit.cli.render.sync import pause_line
 from toolkit.cli.render.table import table
 from toolkit.display import display
-from toolkit.operations.drive import DoctorReport, LoginReport
-from toolkit.operations.drivefiles import DriveItem, DriveRemoval, DriveReport
-from toolkit.operations.pausing import PauseReport
+from toolkit.operations.offsite.drive import DoctorReport, LoginReport
+from toolkit.operations.offsite.drivefiles import DriveItem, DriveRemoval, DriveReport
+from toolkit.operations.offsite.pausing import PauseReport
 from toolkit.wording import count_text, size_text
 
 _MARKS = {

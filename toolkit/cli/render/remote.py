@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from toolkit.cli.render.table import table
-from toolkit.operations.places import CheckReport, PlacesReport
-from toolkit.operations.remote import RemoteReport, RemoteRow
+from toolkit.operations.offsite.places import CheckReport, PlacesReport
+from toolkit.operations.offsite.remote import RemoteReport, RemoteRow
 from toolkit.wording import age_text, count_text, rate_text, size_text, time_text
 
 _HEADER = ("DESTINATION", "HOST", "PROFILE", "ID", "KIND", "WHEN", "AGE", "SIZE", "STATE")

@@ -8,9 +8,9 @@ from toolkit.cli.render.paragraph import paragraph
 from toolkit.cli.render.plan import plan_lines
 from toolkit.cli.render.table import table
 from toolkit.display import display
-from toolkit.operations.accounts import TableRow, range_text
-from toolkit.operations.repair_plan import RepairPlan
-from toolkit.operations.repair_report import RepairReport
+from toolkit.operations.repairing.accounts import TableRow, range_text
+from toolkit.operations.repairing.plan import RepairPlan
+from toolkit.operations.repairing.report import RepairReport
 from toolkit.wording import count_text
 
 MOST_TABLES = 40

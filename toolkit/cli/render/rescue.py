@@ -10,10 +10,10 @@ from toolkit.cli.render.paragraph import paragraph
 from toolkit.cli.render.plan import plan_lines
 from toolkit.cli.render.repair import rows_lines
 from toolkit.display import display
-from toolkit.operations.finding_codes import Severity
-from toolkit.operations.rescue_plan import RescuePlan
-from toolkit.operations.rescue_report import RescuedDatabase, RescueReport
-from toolkit.operations.rescue_ways import Way
+from toolkit.operations.diagnosing.codes import Severity
+from toolkit.operations.rescuing.plan import RescuePlan
+from toolkit.operations.rescuing.report import RescuedDatabase, RescueReport
+from toolkit.operations.rescuing.ways import Way
 from toolkit.wording import count_text
 
 MOST_FINDINGS = 4

@@ -10,7 +10,7 @@ from toolkit.cli.render.plan import MOST_ROWS, plan_lines
 from toolkit.display import display
 from toolkit.operations.report import Notice
 from toolkit.operations.restore import RestoreReport
-from toolkit.operations.restore_plan import RestorePlan
+from toolkit.operations.restoring.plan import RestorePlan
 from toolkit.operations.undo import UndoPlan
 from toolkit.wording import count_text
 

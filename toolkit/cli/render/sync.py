@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from toolkit.display import display
-from toolkit.operations.pausing import Pause
-from toolkit.operations.uploads import SyncReport, UploadRow
+from toolkit.operations.offsite.pausing import Pause
+from toolkit.operations.offsite.uploads import SyncReport, UploadRow
 from toolkit.wording import count_text, duration_text, size_text, time_text
 
 

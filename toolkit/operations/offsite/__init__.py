@@ -1,0 +1,1 @@
+"""Backups elsewhere: the destinations, what they hold, uploads and their queue, signing in."""

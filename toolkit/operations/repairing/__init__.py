@@ -1,0 +1,1 @@
+"""How a damaged database is repaired: on copies, with what backups know, and with an account of every row."""

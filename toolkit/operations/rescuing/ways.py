@@ -1,0 +1,282 @@
+"""The ways out for one damaged database, each made on copies and measured by what it loses in rows and in time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from toolkit.archive.manifest import Check
+from toolkit.errors import CancelledError, LifeboatError, NotFoundError
+from toolkit.filelist import FileEntry
+from toolkit.jobs.context import Job
+from toolkit.operations.archiving import StoredBackup
+from toolkit.operations.diagnosing.codes import Finding
+from toolkit.operations.repairing import mending, references
+from toolkit.operations.repairing.accounts import TableRow, loss_text, missing, tables_of
+from toolkit.operations.repairing.mending import Mended
+from toolkit.operations.repairing.references import Reference
+from toolkit.operations.report import Report
+from toolkit.operations.session import Session
+from toolkit.wording import count_text
+
+WayName = Literal["mend", "salvage", "restore"]
+WAYS: tuple[WayName, ...] = ("mend", "salvage", "restore")
+"""Mildest first: mend what is there; the same, with its gaps filled from a backup; put a backup in its place."""
+
+_UNKNOWN = 1 << 60
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """One way out. `lost` counts the rows that are known to be lost, None where nobody can know.
+
+    `unsure` says that more may be missing. `revives` are rows deleted since the backup that would come back.
+    `seconds` is what making it took. Where it is not `possible`, `why_not` says why.
+    """
+
+    name: WayName
+    possible: bool = False
+    why_not: str = ""
+    what: str = ""
+    loses: str = ""
+    lost: int | None = None
+    unsure: bool = False
+    lost_objects: tuple[str, ...] = ()
+    revives: int = 0
+    rows: int = 0
+    since: datetime | None = None
+    backup: str = ""
+    strategy: str = ""
+    tables: dict[str, TableRow] = {}
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Option:
+    """A way with what it made: the result of a repair, or the copy out of a backup."""
+
+    way: Way
+    mended: Mended | None = None
+    reference: Reference | None = None
+
+    @property
+    def output(self) -> Path | None:
+        """The sound private database that would take the name."""
+        if self.mended is not None:
+            return self.mended.output
+        return self.reference.path if self.reference is not None else None
+
+
+@dataclass
+class Patient:
+    """A damaged database: what was found, its ways out, the one that is recommended and the one that is taken."""
+
+    path: str
+    findings: tuple[Finding, ...] = ()
+    original: mending.Original | None = None
+    options: dict[WayName, Option] = field(default_factory=dict)
+    recommended: WayName | None = None
+    taken: WayName | None = None
+    sound: bool = False
+
+    @property
+    def option(self) -> Option | None:
+        """The option that is taken."""
+        return self.options[self.taken] if self.taken is not None else None
+
+    @property
+    def like(self) -> FileEntry | None:
+        """Whose owner and mode a new file gets where nothing is there."""
+        return next((one.reference.entry for one in self.options.values() if one.reference is not None), None)
+
+    @property
+    def damage(self) -> tuple[Check, ...]:
+        """What is wrong with it, for the manifest of the safety set."""
+        lines = tuple(line for one in self.findings for line in (one.message, *one.evidence[:5]))
+        return (Check(name="diagnose", ok=False, messages=(lines or ("damaged",))[:100]),)
+
+
+def study(
+    session: Session, patient: Patient, folder: Path, job: Job, report: Report, *, backup: StoredBackup | None
+) -> None:
+    """Make every way out for `patient` on copies in the existing `folder`, measure them and recommend one.
+
+    `backup` is the one to fill from and to restore; without it the newest good one that passes its checks. Raises
+    `SpaceError`, `StorageError`, `SourceError`, `CancelledError`, and what is wrong with a `backup` that was named.
+    """
+    reference = _reference(session, patient.path, folder / "backup", job, report, backup)
+    mended, why_not = _mend(patient, folder, job, reference)
+    patient.options = {
+        "mend": _of_mended("mend", mended, why_not),
+        "salvage": _salvage(mended, why_not, reference, folder, job),
+    }
+    best = next((one.mended for one in reversed(patient.options.values()) if one.mended is not None), mended)
+    patient.options["restore"] = _restore(reference, best, job)
+    patient.sound = mended is not None and mended.sound
+    patient.recommended = recommend(patient)
+    patient.taken = patient.recommended
+
+
+def _reference(
+    session: Session, path: str, folder: Path, job: Job, report: Report, backup: StoredBackup | None
+) -> Reference | None:
+    began = time.monotonic()
+    if backup is not None:
+        return references.take(backup, path, folder, job, wanted=references.fitting(backup.manifest, path))
+    try:
+        found = references.newest(session, path, folder, job, report)
+    except NotFoundError:
+        return None
+    return msgspec.structs.replace(found, seconds=time.monotonic() - began) if found is not None else None
+
+
+def _mend(patient: Patient, folder: Path, job: Job, reference: Reference | None) -> tuple[Mended | None, str]:
+    """Repair a copy; return the result, or why there is none."""
+    try:
+        patient.original = mending.copy_original(patient.path, folder / "original", job, torn_ok=True)
+        mended = mending.mend(patient.original, folder / "mended", job, reference=reference)
+        return mending.checked(mended, job, level="full"), ""
+    except (CancelledError, MemoryError):
+        raise
+    except LifeboatError as error:
+        if error.code in ("no-space", "storage", "forbidden"):
+            raise
+        return None, error.message
+
+
+def _of_mended(name: WayName, mended: Mended | None, why_not: str) -> Option:
+    if mended is None:
+        return Option(Way(name=name, why_not=why_not))
+    if mended.sound:
+        return Option(Way(name=name, why_not="there is nothing in it that a repair could mend"))
+    if not mended.passes:
+        first = mended.problems[0] if mended.problems else "unknown"
+        return Option(Way(name=name, why_not=f"the result does not pass its checks: {first}"))
+    account = mended.account
+    return Option(
+        Way(
+            name=name,
+            possible=True,
+            what=account.reason,
+            loses=loss_text(account) or "nothing",
+            lost=sum(missing(one) for one in account.tables.values()) + account.unplaced,
+            unsure=any(one.gaps for one in account.tables.values()),
+            lost_objects=tuple(account.lost_objects),
+            rows=sum(one.there for one in tables_of(account).values()),
+            backup=mended.reference.backup if mended.reference is not None and mended.refilled else "",
+            strategy=account.strategy,
+            tables=tables_of(account),
+            seconds=round(mended.seconds, 1),
+        ),
+        mended=mended,
+    )
+
+
+def _salvage(mended: Mended | None, why_not: str, reference: Reference | None, folder: Path, job: Job) -> Option:
+    if mended is None:
+        return Option(Way(name="salvage", why_not=why_not))
+    if reference is None:
+        return Option(Way(name="salvage", why_not="there is no good backup to fill gaps from"))
+    try:
+        filled = mending.refill(mended, folder / "refilled", job)
+    except (CancelledError, MemoryError):
+        raise
+    except LifeboatError as error:
+        if error.code in ("no-space", "storage", "forbidden"):
+            raise
+        return Option(Way(name="salvage", why_not=error.message))
+    if filled is mended:
+        return Option(Way(name="salvage", why_not="mending it leaves no gap to fill"))
+    return _of_mended("salvage", mending.checked(filled, job, level="full"), "")
+
+
+def _restore(reference: Reference | None, best: Mended | None, job: Job) -> Option:
+    """Measure what putting the backup in place loses: against the best that was got back, where there is that."""
+    if reference is None:
+        return Option(Way(name="restore", why_not="there is no good backup of it"))
+    way = Way(
+        name="restore",
+        possible=True,
+        what=f"put {reference.text} in its place",
+        since=reference.when,
+        backup=reference.backup,
+        rows=sum(count or 0 for count in reference.tables.values()),
+        tables={name: TableRow(read=count or 0) for name, count in reference.tables.items()},
+        strategy="restore",
+        seconds=round(reference.seconds, 1),
+        unsure=True,
+    )
+    stamp = f"{reference.when.astimezone():%Y-%m-%d %H:%M}" if reference.when is not None else "then"
+    if best is None:
+        return Option(msgspec.structs.replace(way, loses=f"whatever was written since {stamp}"), reference=reference)
+    job.step("compare", "Comparing what was got back with the backup")
+    fresh, revived = _differences(reference, best)
+    text = f"{count_text(fresh, 'row')} written since {stamp}" if fresh else f"nothing that was found since {stamp}"
+    if revived:
+        text += f"; {count_text(revived, 'row')} that are not in it now would come back"
+    way = msgspec.structs.replace(
+        way, lost=fresh, loses=text, revives=revived, unsure=not best.account.whole or not best.original.stable
+    )
+    return Option(way, reference=reference)
+
+
+def _differences(reference: Reference, best: Mended) -> tuple[int, int]:
+    """Return how many rows are new or other in what was got back, and how many only the backup has."""
+    from toolkit.sqlite.compare import compare
+
+    fresh = revived = 0
+    for table in compare(best.output, reference.path).tables:
+        if table.left_only is not None:
+            fresh += table.left_only + (table.different or 0)
+            revived += table.right_only or 0
+        else:
+            fresh += max(0, (table.left_rows or 0) - (table.right_rows or 0))
+    return fresh, revived
+
+
+def recommend(patient: Patient) -> WayName | None:
+    """Return the way that loses least, the mildest of those that lose the same; None when there is none."""
+    possible = [name for name in WAYS if patient.options[name].way.possible]
+    return min(possible, key=lambda name: _cost(patient.options[name].way), default=None)
+
+
+def _cost(way: Way) -> tuple[int, int, bool, int]:
+    lost = _UNKNOWN if way.lost is None else way.lost
+    return len(way.lost_objects), lost, way.unsure, WAYS.index(way.name)
+
+
+def why(patient: Patient) -> str:
+    """Return in a sentence why the recommended way is recommended."""
+    if patient.recommended is None:
+        return "no way out was found"
+    best = patient.options[patient.recommended].way
+    others = [one.way for one in patient.options.values() if one.way.possible and one.way.name != best.name]
+    if not others:
+        return "it is the only way"
+    if all(_cost(best)[:3] == _cost(other)[:3] for other in others):
+        return "it is the mildest, and none loses less"
+    return "it loses least"
+
+
+def made_again(patient: Patient, folder: Path, job: Job, reference: Reference | None) -> Option:
+    """Do the way that was taken once more on a fresh copy, since the database was written to after the plan.
+
+    Raises what `mending` raises.
+    """
+    original = mending.copy_original(patient.path, folder / "original", job)
+    mended = mending.mend(original, folder / "mended", job, reference=reference)
+    if patient.taken == "salvage":
+        mended = mending.refill(mended, folder / "refilled", job)
+    return _of_mended(patient.taken or "mend", mending.checked(mended, job, level="full"), "")
+
+
+def loses_more(then: Way, now: Way) -> bool:
+    """Say whether `now` loses more than the plan `then` said."""
+    if not now.possible:
+        return True
+    more = (now.lost or 0) > (then.lost or 0) or (now.unsure and not then.unsure)
+    return more or bool(set(now.lost_objects) - set(then.lost_objects))
