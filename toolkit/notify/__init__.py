@@ -1,1 +1,1 @@
-"""Tell someone: the audit log, later mail and chat."""
+"""Tell someone: messages, pings, figures, the log and the audit log."""
