@@ -48,7 +48,7 @@ def test_a_database_of_0_bytes_is_told_and_the_rest_is_taken(bare: Machine) -> N
     assert f"0 bytes: {empty}" in ended.stderr
 
 
-@pytest.mark.parametrize("make", [None, databases.zero_bytes, databases.not_a_database])
+@pytest.mark.parametrize("make", [None, databases.zero_bytes])
 def test_nothing_readable_at_all_makes_no_backup(bare: Machine, make: Any) -> None:
     alone = bare.root / "alone.db"
     if make is not None:
@@ -91,6 +91,28 @@ def test_a_damaged_database_is_taken_as_it_is_and_is_never_good(bare: Machine) -
     assert [one["damaged"] for one in listed["backups"]] == [True]
     pruned = bare.lifeboat("backup", bare.app, "--json")  # retention runs after a good backup only
     assert document(pruned)["removed"] == []
+
+
+HEADERS = {"no magic": (0, b"XXXX"), "no page size": (16, b"\x00\x03")}
+
+
+@pytest.mark.parametrize("how", HEADERS)
+def test_a_database_without_a_readable_header_is_taken_as_it_is(bare: Machine, how: str) -> None:
+    """Named in a profile it is never left out: it is taken for no database any more, and may be all that is left."""
+    at, what = HEADERS[how]
+    with bare.database.open("r+b") as file:
+        file.seek(at)
+        file.write(what)
+    for asked in (["shop"], [bare.app]):
+        env = config(bare, databases=[{"path": str(bare.database)}])
+        ended = bare.lifeboat("backup", *asked, "--json", env=env)
+        [made] = document(ended)["backups"]
+        assert not made["left_out"]
+        if asked == ["shop"] or how == "no page size":  # else it is a file like any other in its folder
+            assert (ended.code, made["damaged"], made["databases"][0]["form"]) == (4, True, "raw")
+        there = bare.root / made["id"]
+        assert bare.lifeboat("restore", made["id"], "--to", there, env=env).code == 0
+        assert Path(f"{there}{bare.database}").read_bytes() == bare.database.read_bytes()
 
 
 def test_files_that_nobody_may_read_are_reported(bare: Machine) -> None:

@@ -162,8 +162,10 @@ class Copies:
                 should_stop=self._should_stop,
                 on_snapshot=self._ready.set if last else _nothing,
             )
-        except NotADatabaseError:
-            raise
+        except NotADatabaseError as error:
+            if not _has_bytes(database.path):
+                raise
+            return self._raw_copy(database, folder, (Check(name="header", ok=False, messages=(error.message,)),))
         except DamageError as error:
             return self._raw_copy(database, folder, (Check(name="copy", ok=False, messages=(error.message,)),))
         outcome = self._checks.submit(self._check, database, staged, report.journal_mode)
@@ -219,6 +221,11 @@ class Copies:
             name = f"{database.entry.path}.{form}"
             made.extend((piece, f"{name}/{piece.name}" if target.is_dir() else name) for piece in pieces)
         return tuple(made)
+
+
+def _has_bytes(path: Path) -> bool:
+    """Say whether there is a file to keep, whatever its header says: a damaged one is all that is left of its rows."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _nothing() -> None:
