@@ -36,6 +36,22 @@ def test_a_sound_database_is_said_to_be_sound(shop: Path, vault: Path) -> None:
     assert damaged.content(shop) == before
 
 
+def test_a_database_without_a_table_is_sound(tmp_path: Path, vault: Path) -> None:
+    """One that was never filled, or whose tables were dropped; but not one whose tables nothing leads to any more."""
+    empty = tmp_path / "empty.db"
+    with databases.opened(empty) as connection:
+        connection.execute("CREATE TABLE gone(x)")
+        connection.execute("INSERT INTO gone VALUES (zeroblob(20000))")
+        connection.execute("DROP TABLE gone")
+    ran = lifeboat("repair", empty, "--vault", vault, "--json")
+    assert (ran.code, ran.document["sound"]) == (0, True), ran.stderr
+    with empty.open("r+b") as file:
+        file.seek(32)
+        file.write(bytes(8))  # the list of free pages
+    ran = lifeboat("repair", empty, "--vault", vault)
+    assert ran.code == 4, ran.stderr
+
+
 def test_a_copy_of_a_sound_database_is_exact(shop: Path, vault: Path, tmp_path: Path) -> None:
     output = tmp_path / "copy.db"
     ran = lifeboat("repair", shop, "--output", output, "--vault", vault)

@@ -123,7 +123,7 @@ class _Repair:
                     one.said.append("the -journal belongs to another database and was left aside")
                     ways = [_Way(one, one.path, None, found)]
                 continue
-            if found.sound and found.objects:
+            if found.sound and (found.objects or self._is_empty(one)):
                 ways.append(_Way(one, one.path, None, found))
                 if number == 0:
                     break
@@ -134,7 +134,7 @@ class _Repair:
                 if of_all(error):
                     raise
                 failure = error
-        ways = [way for way in ways if way.found.objects]
+        ways = [way for way in ways if way.found.objects or way.mended is None]
         if not ways:
             raise UnrepairableError(
                 "nothing could be got back" + (f" ({failure})" if failure else ""),
@@ -217,6 +217,10 @@ class _Repair:
         way.lost = [*mended.schema.lost, *finish.lost]
         way.strategy = _strategy(settled, mended, said)
         return way
+
+    def _is_empty(self, one: Settled) -> bool:
+        """Say whether a sound file without a single object is as it should be: nothing tells of another state."""
+        return one.strategy == "none" and self.alone and self.reference is None
 
     def _keep(self, way: _Way, ways: list[_Way]) -> Account:
         os.rename(way.path, self.output)
