@@ -157,8 +157,9 @@ def test_nothing_that_could_be_got_back(made: Shop, tmp_path: Path, content: byt
     bad = made.root / "bad.db"
     bad.write_bytes(content)
     before = names_below(made.root)
-    with pytest.raises(DamageError):
+    with pytest.raises(DamageError) as caught:
         write(made, form="sql", database=str(bad), output=tmp_path / "x.sql")
+    assert caught.value.subject == str(bad)
     assert not (tmp_path / "x.sql").exists()
     assert names_below(made.root) == before
     assert not list(tmp_path.glob(".lifeboat-*"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from toolkit import durable
-from toolkit.errors import SourceChangedError
+from toolkit.errors import DamageError, SourceChangedError
 from toolkit.jobs.context import Job
 from toolkit.operations.repairing import references
 from toolkit.operations.report import Ending, Report
@@ -72,14 +72,18 @@ def sound_copy(session: Session, source: Path, path: str, job: Job, report: Repo
     scratch = folder / "scratch"
     durable.make_directory(scratch)
     output = folder / "salvaged.db"
-    account = salvage.repair(
-        source,
-        output,
-        scratch=scratch,
-        reference=None if reference is None else reference.path,
-        on_progress=job.progress(),
-        should_stop=job.should_stop,
-    )
+    try:
+        account = salvage.repair(
+            source,
+            output,
+            scratch=scratch,
+            reference=None if reference is None else reference.path,
+            on_progress=job.progress(),
+            should_stop=job.should_stop,
+        )
+    except DamageError as error:
+        error.subject = path
+        raise
     return output, account
 
 
