@@ -74,11 +74,12 @@ def test_nothing_is_written_until_somebody_has_shown_that_the_private_key_exists
     code, document = server.lifeboat("backup", "app")
     assert (code, document["error"]["code"]) == (5, "unproven-key")
     assert not list(server.root.rglob("*.age"))
-    code, document = server.lifeboat("config", "prove-key", "app")
-    (challenge,) = document["challenges"]
-    assert (code, challenge["recipient"]) == (0, server.recipient)
+    (challenge,) = server.lifeboat("config", "prove-key", "app")[1]["challenges"]
+    assert challenge["recipient"] == server.recipient
     message = server.root / "message.txt"
-    message.write_text(challenge["message"])
+    assert run(["config", "prove-key", "app", "--config", str(server.root / "config.yaml")]) == 0
+    text = server.capsys.readouterr().out  # into a file or a pipe, too
+    message.write_text(text[text.index("-----BEGIN") : text.index("then, here")])
     told = stock("age", "-d", "-i", server.key, message).decode()
     code, document = server.lifeboat("config", "prove-key", "app", "--code", "AAAA-AAAA-AAAA-AAAA")
     assert code == 5
@@ -97,6 +98,8 @@ def test_a_new_recipient_is_asked_for_again_and_an_identity_on_the_machine_prove
     assert server.lifeboat("backup", "app")[0] == 5
     (server.root / "identity").write_text(identity)
     (server.root / "identity").chmod(0o600)
+    asked = server.lifeboat("config", "prove-key", "app", "--identity", server.root / "identity")[1]
+    assert ([row["how"] for row in asked["recipients"]], asked["challenges"]) == (["identity"], [])
     server.configure(f", identity_file: {server.root / 'identity'}")
     code, document = server.lifeboat("backup", "app")
     assert (code, document["backups"][0]["evidence"]) == (0, "verified")

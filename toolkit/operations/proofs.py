@@ -61,6 +61,11 @@ class ProofReport(Report, kw_only=True):
     recipients: list[KeyRow] = msgspec.field(default_factory=list)
     challenges: list[Challenge] = msgspec.field(default_factory=list)
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether there is a message to carry to where the private key is."""
+        return bool(self.challenges) or not self.changed
+
 
 def require(session: Session, profile: Profile) -> None:
     """Raise `UnprovenKeyError` while the private key of none of the profile's recipients is proven.
@@ -82,9 +87,16 @@ def require(session: Session, profile: Profile) -> None:
 
 
 def ask(session: Session, profile: Profile) -> ProofReport:
-    """Return a new message for each recipient that is not proven yet; older ones lose their worth."""
+    """Return a new message for each recipient that is not proven yet; older ones lose their worth.
+
+    A recipient whose identity is on this machine, or given, is proven by it at once.
+    """
     from toolkit.archive import age
 
+    missing = [row.recipient for row in _report(session, profile).recipients if not row.how]
+    opened = [one for one in missing if _opens(session, profile, one)]
+    if opened:
+        _prove(session, opened, IDENTITY)
     known = _load(session)
     report = _report(session, profile)
     for row in report.recipients:
@@ -96,7 +108,7 @@ def ask(session: Session, profile: Profile) -> ProofReport:
         known[row.recipient] = Proof(asked=_digest(code))
         report.challenges.append(Challenge(row.recipient, message))
     _save(session, known)
-    report.changed = bool(report.challenges)
+    report.changed = bool(report.challenges or opened)
     return report
 
 

@@ -86,6 +86,11 @@ class Report(msgspec.Struct, kw_only=True):
             return Outcome.WARN
         return _OUTCOMES[self.ending]
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether its text is what the command is for, and printed also where work that ended well says nothing."""
+        return not self.changed
+
     def warn(self, code: str, message: str, *, subject: str | None = None, hint: str | None = None) -> None:
         """Add a warning."""
         self.warnings.append(Notice(code=code, message=message, subject=subject, hint=hint))

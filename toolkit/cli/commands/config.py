@@ -109,8 +109,8 @@ def prove_key_command(profile: str, *, code: str | None, accept: bool) -> None:
     """Prove that the private key of a profile's age recipients exists.
 
     This machine encrypts and cannot decrypt, so it never finds out by itself that nobody can. It prints a message;
-    decrypt it where the private key is, and bring the code back. Until one key is proven, backups are refused. With
-    an identity that opens the backups on this machine nothing needs to be done.
+    decrypt it where the private key is, and bring the code back. Until one key is proven, backups are refused. An
+    identity that is configured, or given here, proves its key by itself.
     """
     from toolkit.cli.render.config import proof_text
     from toolkit.errors import UsageError

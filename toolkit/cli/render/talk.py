@@ -42,6 +42,6 @@ def print_text(report: Report, lines: Sequence[str], settings: Settings) -> None
 
 def _is_silent(report: Report, settings: Settings) -> bool:
     """Say whether the text is left out: work that ended well, with -q or without a terminal (-v prints it)."""
-    if not report.changed or report.ending is not Ending.DONE:
+    if report.is_asked_for or report.ending is not Ending.DONE:
         return False
     return settings.quiet or not (settings.verbose or sys.stdout.isatty())
