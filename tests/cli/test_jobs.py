@@ -16,6 +16,7 @@ import pytest
 from tests.makers.commands import application, backed_up, lifeboat
 from tests.makers.faults import ROOT
 from toolkit.events import Outcome, QuestionKind
+from toolkit.jobs import attach
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import Journal, new_spec
 
@@ -175,3 +176,15 @@ def test_a_detached_job_is_watched_and_its_output_shown(vault: Path, tmp_path: P
     shown = lifeboat("jobs", "show", ident, "--json").document["jobs"][0]
     assert shown["by"] == lifeboat("jobs", "list", "--json").document["jobs"][0]["by"]
     assert shown["by"].startswith(pwd.getpwuid(os.geteuid()).pw_name), shown
+
+
+def test_old_jobs_go_when_there_are_too_many(vault: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attach, "SLACK", attach.KEEP_ALWAYS - attach.KEEP)
+    for _ in range(attach.KEEP_ALWAYS + 1):
+        Journal.create(store, new_spec("backup")).close()
+    oldest = min(store.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    for name in ("spec.json", "events.jsonl"):
+        os.utime(oldest / name, (0, 0))
+    lifeboat("delete", "zzzzzzzz", "--vault", vault, "--yes")
+    assert not oldest.exists()
+    assert len(list(store.iterdir())) == attach.KEEP_ALWAYS + 1

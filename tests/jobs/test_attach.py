@@ -12,7 +12,8 @@ import pytest
 
 from toolkit.errors import JobNotFoundError, RefusedError
 from toolkit.events import By, CancelRequested, Event, JobFinished, JobStarted, JobState, Outcome
-from toolkit.jobs.attach import attach, cancel, find_job, interrupted_jobs, list_jobs, prune_jobs
+from toolkit.jobs import attach as attach_module
+from toolkit.jobs.attach import attach, cancel, find_job, interrupted_jobs, list_jobs, prune_jobs, tidy
 from toolkit.jobs.identity import boot_id, start_ticks
 from toolkit.jobs.journal import EVENTS, LOCK, SPEC, Journal, new_spec, read
 from toolkit.jobs.state import job_directories, job_status
@@ -41,8 +42,8 @@ NOW = datetime(2026, 11, 20, 3, 7, tzinfo=UTC)
 def ended(store: Path) -> Callable[..., str]:
     """Make a job that ended so many days before NOW."""
 
-    def make(days: float, outcome: Outcome = Outcome.OK) -> str:
-        journal = Journal.create(store, new_spec("backup"))
+    def make(days: float, outcome: Outcome = Outcome.OK, cli: str = "") -> str:
+        journal = Journal.create(store, new_spec("backup", cli=cli))
         journal.append(JobStarted(pid=1, boot_id=""))
         journal.append(JobFinished(status=outcome, exit=0))
         journal.close()
@@ -191,3 +192,30 @@ def test_what_never_became_a_job_or_was_half_removed_goes_too(store: Path, ended
 def test_pruning_where_there_are_no_jobs_does_nothing(store: Path) -> None:
     assert prune_jobs(store) == []
     assert not store.exists()
+
+
+def test_the_newest_job_of_each_command_stays_for_a_year(store: Path, ended: Callable[..., str]) -> None:
+    daily, old_monthly, monthly = ended(1, cli="daily"), ended(90, cli="monthly"), ended(40, cli="monthly")
+    older, forgotten = ended(2, cli="daily"), ended(500, cli="once")
+    assert sorted(prune_jobs(store, keep=0, always=0, now=NOW)) == sorted([old_monthly, older, forgotten])
+    assert {path.name for path in job_directories(store)} == {daily, monthly}
+
+
+def test_a_job_without_events_does_not_stop_the_others_from_going(store: Path, ended: Callable[..., str]) -> None:
+    first, second = ended(90), ended(100)
+    (store / first / EVENTS).unlink()
+    assert sorted(prune_jobs(store, keep=0, always=0, now=NOW)) == sorted([first, second])
+
+
+def test_a_store_is_tidied_when_it_has_outgrown_what_is_kept(
+    store: Path, ended: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attach_module, "SLACK", 2 - attach_module.KEEP)
+    for _ in range(2):
+        ended(1000)
+    assert tidy(store) == []
+    monkeypatch.setattr(prune_jobs, "__kwdefaults__", {**prune_jobs.__kwdefaults__, "always": 1})  # type: ignore[dict-item]
+    oldest = ended(1001)
+    assert oldest in tidy(store)
+    assert len(job_directories(store)) == 1
+    assert tidy(store / "nowhere") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.settings import Settings, settings
 from toolkit.errors import LifeboatError
 from toolkit.events import Outcome
+from toolkit.jobs.attach import tidy
 from toolkit.jobs.context import Job, json_lines
 from toolkit.jobs.signals import handled_signals
 from toolkit.operations.report import Notice, Report
@@ -102,8 +104,11 @@ def work(
     opened = session or session_of(given)
     if given.detach:
         _detach(opened, operation, targets)
+    store = opened.state / "jobs"
+    with contextlib.suppress(LifeboatError):  # the next one does it
+        tidy(store)
     job = Job.open(
-        opened.state / "jobs",
+        store,
         operation,
         targets=tuple(targets),
         plan=plan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -13,13 +14,17 @@ from toolkit.errors import JobNotFoundError, LifeboatError, RefusedError
 from toolkit.events import AnswerScope, By, Event, JobStarted, JobState
 from toolkit.jobs.flock import is_held
 from toolkit.jobs.identity import boot_id, start_ticks
-from toolkit.jobs.journal import EVENTS, LOCK, SPEC, follow, runner_alive, utc_now
+from toolkit.jobs.journal import EVENTS, LOCK, SPEC, follow, read_spec, runner_alive, utc_now
 from toolkit.jobs.requests import CANCEL, Request, leave_request
 from toolkit.jobs.state import JobStatus, job_directories, job_status
 
 KEEP = 500
 KEEP_AGE = timedelta(days=30)
 KEEP_ALWAYS = 20
+KEEP_NEWEST = timedelta(days=400)
+"""How long the newest job of each command line stays: schedules look there for when an entry ran last."""
+SLACK = 50
+"""By so many jobs a store may outgrow `KEEP` before it is worth the work."""
 
 _REMOVING = ".removing-"
 
@@ -132,6 +137,21 @@ def _signal(directory: Path, runner: JobStarted) -> bool:
     return True
 
 
+def _command(directory: Path) -> str:
+    try:
+        return read_spec(directory).cli
+    except LifeboatError:
+        return ""
+
+
+def _written(directory: Path, moment: datetime) -> datetime:
+    """Return when the job was last heard of."""
+    for name in (EVENTS, SPEC):
+        with contextlib.suppress(FileNotFoundError):
+            return datetime.fromtimestamp((directory / name).stat().st_mtime, moment.tzinfo)
+    return moment
+
+
 def _never_made(store: Path, before: datetime) -> list[Path]:
     """Return the directories whose maker died before they were jobs."""
     return [
@@ -139,6 +159,18 @@ def _never_made(store: Path, before: datetime) -> list[Path]:
         for path in store.glob("[!.]*/")
         if not (path / SPEC).exists() and path.stat().st_mtime < before.timestamp() and not runner_alive(path)
     ]
+
+
+def tidy(store: Path) -> list[str]:
+    """Prune `store` when it has outgrown what is kept; called before each job, so it looks only at names first.
+
+    Raises what `prune_jobs` raises.
+    """
+    try:
+        found = os.listdir(store)
+    except OSError:
+        return []
+    return prune_jobs(store) if len(found) > KEEP + SLACK else []
 
 
 def prune_jobs(
@@ -152,21 +184,25 @@ def prune_jobs(
     """Remove the directories of jobs that are over, and return their ids.
 
     The newest `keep` stay as long as they are younger than `max_age`, the newest `always` whatever their
-    age. Jobs that run, or wait to, are never touched and do not count. What an earlier call left
-    half-removed is removed too. Raises `StorageError` or `ForbiddenError`.
+    age, and the newest of each command line for `KEEP_NEWEST`. Jobs that run, or wait to, are never touched and do
+    not count. What an earlier call left half-removed is removed too. Raises `StorageError` or `ForbiddenError`.
     """
     import shutil
 
     moment = now if now is not None else utc_now()
     removed: list[str] = []
+    commands: set[str] = set()
     place = 0
     with durable.translated(store):
         for directory in job_directories(store):
+            command = _command(directory)
+            first = bool(command) and command not in commands
+            commands.add(command)
             if runner_alive(directory):
                 continue
             place += 1
-            written = datetime.fromtimestamp((directory / EVENTS).stat().st_mtime, moment.tzinfo)
-            if place <= always or (place <= keep and moment - written < max_age):
+            age = moment - _written(directory, moment)
+            if place <= always or (place <= keep and age < max_age) or (first and age < KEEP_NEWEST):
                 continue
             durable.rename(directory, store / f"{_REMOVING}{directory.name}")
             removed.append(directory.name)
