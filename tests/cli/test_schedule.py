@@ -127,6 +127,6 @@ def test_lock_wait_takes_seconds_and_times(config: Path, given: str, code: int) 
 
 def test_status_says_what_is_installed_and_what_time_it_is_here(config: Path) -> None:
     before = lifeboat("-c", config, "status", "--json").document
-    assert before["schedule"] == {"installed": "none", "current": True}
+    assert before["schedule"] == {"installed": "none", "current": True, "gone": []}
     assert before["version"] == __version__
     assert datetime.fromisoformat(before["now"]) <= datetime.now(UTC)

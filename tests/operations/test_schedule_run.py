@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from toolkit.jobs.context import Job
+from toolkit.operations import status
 from toolkit.operations.report import Ending
 from toolkit.operations.schedule import Scheduler, install, scheduler, show
 from toolkit.operations.schedule_run import Foreground, Process, catch_up, missed
@@ -173,3 +175,69 @@ def test_an_entry_is_a_process_of_its_own_that_can_be_cancelled(session: Session
     assert Process(["/bin/sh", "-c", 'test "$1 $2" = "backup shop"', "backup"])(entry) == 0
     assert Process(["/bin/sh", "-c", "exit 4"])(entry) == 4
     Process(["/bin/sh"]).terminate()
+
+
+class Crontab:
+    """A user's crontab that `crontab` would keep."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def run(self, command: Sequence[str], text: str) -> str:
+        if command[-1] == "-":
+            self.text = text
+        return self.text if command[-1] == "-l" else ""
+
+
+@pytest.fixture
+def of_a_user(where: Scheduler, tmp_path: Path) -> Scheduler:
+    manager = dataclasses.replace(where.manager, user=True)
+    return Scheduler(("lifeboat",), None, manager, Crontab().run, memory=tmp_path / "state" / "installed")
+
+
+def test_in_a_crontab_too_nothing_from_before_the_installation_is_missed(
+    session: Session, of_a_user: Scheduler, clock: Clock
+) -> None:
+    install(session, of_a_user, "cron")
+    assert [entry.name for entry in missed(session, of_a_user) if entry.when.cron is not None] == []
+    clock.now += timedelta(days=8)
+    install(session, of_a_user, "cron")  # the same again is no new beginning
+    assert "shop-rehearse" in [entry.name for entry in missed(session, of_a_user)]
+
+
+def test_a_line_that_is_gone_is_found(session: Session, where: Scheduler) -> None:
+    assert "schedule install" in " ".join(status.run(session, where=where).notes)
+    install(session, where, "cron")
+    whole = status.run(session, where=where, max_age=timedelta(days=99))
+    assert whole.schedule == status.ByItself(installed="cron", current=True)
+    assert where.cron_file is not None
+    lines = where.cron_file.read_text().splitlines()
+    where.cron_file.write_text("\n".join(f"# {line}" if "--kind daily" in line else line for line in lines))
+    report = status.run(session, where=where)
+    assert report.schedule is not None
+    assert report.schedule.gone == ("shop-daily",)
+    assert [one.code for one in report.warnings] == ["schedule-gone"]
+    assert report.ending is Ending.DONE
+    assert status.run(session, where=where, max_age=timedelta(days=99)).ending is Ending.DAMAGE
+    assert [one.code for one in show(session, where).warnings] == ["schedule-gone"]
+    install(session, where, "cron")
+    assert show(session, where).gone == []
+
+
+def test_a_timer_that_is_gone_is_found(session: Session, where: Scheduler) -> None:
+    stopped: set[str] = set()
+    enabled: list[str] = []
+
+    def control(command: Sequence[str], _text: str) -> str:
+        if "enable" in command:
+            enabled[:] = command[command.index("enable") + 1 :]
+        running = [name for name in enabled if name not in stopped]
+        return "".join(f"{name} loaded active waiting\n" for name in running) if "list-units" in command else ""
+
+    where = dataclasses.replace(where, manager=dataclasses.replace(where.manager, run=control))
+    install(session, where, "systemd")
+    assert show(session, where).gone == []
+    stopped.add("lifeboat-shop-daily.timer")
+    assert show(session, where).gone == ["shop-daily"]
+    report = status.run(session, where=where, max_age=timedelta(days=99))
+    assert (report.ending, [one.code for one in report.warnings]) == (Ending.DAMAGE, ["schedule-gone"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shlex
@@ -15,6 +16,7 @@ import msgspec
 
 from toolkit import durable
 from toolkit.errors import LifeboatError, UsageError
+from toolkit.jobs.journal import read_spec
 from toolkit.jobs.state import JobStatus, job_directories, job_status
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
@@ -29,10 +31,10 @@ Kind = Literal["cron", "systemd", "none"]
 NEXT = 5
 """How many of the next runs are shown."""
 
+MEMORY = "crontab-installed"
+
 PATIENCE = timedelta(minutes=5)
 """How long cron or systemd has to start a run before it counts as missed."""
-
-JOBS_LOOKED_AT = 500
 
 
 class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +58,14 @@ class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScheduleReport(Report, kw_only=True):
-    """What `schedule` answers. `installed` is cron, systemd or none; `current` whether it is as configured."""
+    """What `schedule` answers. `installed` is cron, systemd or none; `current` whether it is as configured.
+
+    `gone` are entries that will not run, though others are installed: their line or their timer is not there.
+    """
 
     installed: Kind = "none"
     current: bool = True
+    gone: list[str] = msgspec.field(default_factory=list)
     place: str = ""
     zone: str = ""
     entries: list[EntryRow] = msgspec.field(default_factory=list)
@@ -71,13 +77,15 @@ class ScheduleReport(Report, kw_only=True):
 class Scheduler:
     """Where entries are installed for this user: root has /etc/cron.d and the system's units, others their own.
 
-    `program` are the words that start Lifeboat as it was started now.
+    `program` are the words that start Lifeboat as it was started now. `memory` is a file whose time says when a
+    crontab got our block, for nothing in a crontab does.
     """
 
     program: tuple[str, ...]
     cron_file: Path | None
     manager: systemd.Manager
     run: cron.Run = commands.run
+    memory: Path | None = None
 
     @property
     def caller(self) -> cron.Caller:
@@ -95,10 +103,11 @@ class Scheduler:
         return table if cron.BEGIN in table.splitlines() else None
 
     def installed_since(self) -> datetime | None:
-        """Return when cron got its file, None where that is not known."""
-        if self.cron_file is None or not self.cron_file.exists():
+        """Return when cron got its file or block, None where that is not known."""
+        known = self.cron_file or self.memory
+        if known is None or not known.exists():
             return None
-        return datetime.fromtimestamp(self.cron_file.stat().st_mtime, UTC)
+        return datetime.fromtimestamp(known.stat().st_mtime, UTC)
 
     def wanted_in_cron(self, found: Sequence[Entry]) -> str:
         """Return what cron should have."""
@@ -126,7 +135,7 @@ def scheduler(
         return Scheduler(words, cron_file or cron.FILE, manager)
     home = locations.config_directory(session.environ, session.uid).parent
     manager = systemd.Manager(units or systemd.user_folder(home), commands.run, user=True)
-    return Scheduler(words, cron_file, manager)
+    return Scheduler(words, cron_file, manager, memory=session.state / MEMORY)
 
 
 def show(session: Session, where: Scheduler) -> ScheduleReport:
@@ -142,6 +151,14 @@ def show(session: Session, where: Scheduler) -> ScheduleReport:
         report.notes.append("nothing is scheduled: there is no profile; `lifeboat config init FOLDER` writes one")
     elif report.installed == "none":
         report.notes.append("nothing runs by itself yet: `lifeboat schedule install` puts it into cron or systemd")
+    else:
+        _warn_of_difference(report)
+    return report
+
+
+def _warn_of_difference(report: ScheduleReport) -> None:
+    if report.gone:
+        report.warn(GONE, gone_text(report.gone), subject=report.place, hint="lifeboat schedule install")
     elif not report.current:
         report.warn(
             "schedule-outdated",
@@ -149,7 +166,16 @@ def show(session: Session, where: Scheduler) -> ScheduleReport:
             subject=report.place,
             hint="lifeboat schedule install",
         )
-    return report
+
+
+GONE = "schedule-gone"
+"""The code of the warning that something which is configured will not run."""
+
+
+def gone_text(names: Sequence[str]) -> str:
+    """Return what is wrong where the lines or timers of these entries are not there."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"this does not run by itself: {', '.join(names[:3])}{more}"
 
 
 def look(session: Session, where: Scheduler) -> ScheduleReport:
@@ -168,6 +194,7 @@ def _installed(report: ScheduleReport, found: Sequence[Entry], where: Scheduler)
     if table is not None:
         report.installed, report.current = "cron", table == where.wanted_in_cron(found)
         report.place = str(where.cron_file or "crontab")
+        report.gone = [entry.name for entry in found if not cron.starts(table, entry, where.caller)]
         return
     there = systemd.installed(where.manager)
     if there:
@@ -175,7 +202,9 @@ def _installed(report: ScheduleReport, found: Sequence[Entry], where: Scheduler)
         report.installed, report.place = "systemd", str(where.manager.folder)
         timers = {name for name in wanted if name.endswith(".timer")}
         try:
-            report.current = there == wanted and timers <= systemd.running(where.manager)
+            running = systemd.running(where.manager)
+            report.current = there == wanted and timers <= running
+            report.gone = [entry.name for entry in found if systemd.timer_of(entry) not in running]
         except LifeboatError as error:
             report.current = False
             report.warn(error.code, error.message, subject=error.subject, hint=error.hint)
@@ -208,16 +237,13 @@ def started_last(session: Session, found: Sequence[Entry]) -> dict[str, JobStatu
     """Return the newest job of each entry, by its command line: whoever started it."""
     wanted: dict[tuple[str, ...], str] = {entry.arguments: entry.name for entry in found if not entry.is_check}
     newest: dict[str, JobStatus] = {}
-    for directory in job_directories(session.state / "jobs")[:JOBS_LOOKED_AT]:
+    for directory in job_directories(session.state / "jobs"):
         if len(newest) == len(wanted):
             break
-        try:
-            status = job_status(directory, brief=True)
-        except LifeboatError:
-            continue
-        name = _entry_of(status.spec.cli, wanted)
-        if name is not None:
-            newest.setdefault(name, status)
+        with contextlib.suppress(LifeboatError):
+            name = _entry_of(read_spec(directory).cli, wanted)
+            if name is not None and name not in newest:
+                newest[name] = job_status(directory, brief=True)
     return newest
 
 
@@ -260,11 +286,22 @@ def install(session: Session, where: Scheduler, kind: Kind) -> ScheduleReport:
         if where.cron_file is not None:
             changed = cron.install_file(found, where.caller, where.cron_file)
         else:
-            changed = cron.install_block(found, where.caller, where.run)
+            changed = _install_block(found, where)
         changed |= systemd.remove(where.manager)
     report = show(session, where)
     report.changed = changed
     return report
+
+
+def _install_block(found: Sequence[Entry], where: Scheduler) -> bool:
+    """Put the block into the user's crontab, and note when the first one came."""
+    new = where.in_cron() is None
+    changed = cron.install_block(found, where.caller, where.run)
+    if new and where.memory is not None:
+        with durable.translated(where.memory):
+            durable.make_directory(where.memory.parent)
+            durable.write_file(where.memory, b"")
+    return changed
 
 
 def _prepare(session: Session) -> None:

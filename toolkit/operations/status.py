@@ -113,10 +113,14 @@ class VaultState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ByItself(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs by itself: `installed` is cron, systemd or none; `current` whether it is what is configured."""
+    """What runs by itself: `installed` is cron, systemd or none; `current` whether it is what is configured.
+
+    `gone` are entries of the configuration that will not run, though others are installed.
+    """
 
     installed: str
     current: bool
+    gone: tuple[str, ...] = ()
 
 
 class StatusReport(Report, kw_only=True):
@@ -146,7 +150,8 @@ def run(
 ) -> StatusReport:
     """Return the health of one profile or of all: those of the configuration, and those that only backups know.
 
-    It ends with damage when a target is bad, or older than its profile's `alarms.max_age` or `max_age` promise.
+    It ends with damage when a target is bad, or older than its profile's `alarms.max_age` or `max_age` promise; with
+    `max_age` also when `where` lacks an entry that is configured.
     Works without configuration and vault. Raises `ProfileNotFoundError`.
     """
     manifests, exists = manifests_of(session)
@@ -165,9 +170,22 @@ def run(
         report.ending = Ending.DAMAGE
     if where is not None:
         shown = schedule.look(session, where)
-        report.schedule = ByItself(installed=shown.installed, current=shown.current)
+        report.schedule = ByItself(installed=shown.installed, current=shown.current, gone=tuple(shown.gone))
+        _look_at_schedule(session, report, shown.gone, strict=max_age is not None)
     _advise(session, report)
     return report
+
+
+def _look_at_schedule(session: Session, report: StatusReport, gone: Sequence[str], *, strict: bool) -> None:
+    """Say what does not run by itself; who watches the age (`strict`) hears of a lost timer before backups get old."""
+    if gone:
+        report.warn(schedule.GONE, schedule.gone_text(gone), hint="lifeboat schedule install")
+        if strict:
+            report.ending = Ending.DAMAGE
+    elif session.config.profiles and report.schedule is not None and report.schedule.installed == "none":
+        report.notes.append(
+            "cron and systemd start nothing yet: `lifeboat schedule install`, or in a container `lifeboat schedule run`"
+        )
 
 
 def manifests_of(session: Session) -> tuple[list[Manifest], bool]:

@@ -48,6 +48,13 @@ def lines(entries: Sequence[Entry], caller: Caller) -> list[str]:
     return [*found, caller.line(CATCH_UP_EVERY, CATCH_UP), caller.line("@reboot", CATCH_UP)] if entries else []
 
 
+def starts(table: str, entry: Entry, caller: Caller) -> bool:
+    """Say whether `table` starts `entry`, at whatever time; what five fields cannot say is started by catching up."""
+    words = CATCH_UP if entry.when.cron is None else entry.arguments
+    command = caller.line("", words)
+    return any(line.endswith(command) and not line.lstrip().startswith("#") for line in table.splitlines())
+
+
 def file_text(entries: Sequence[Entry], caller: Caller) -> str:
     """Return the content of /etc/cron.d/lifeboat."""
     head = f"{_HEADER}SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\n"

@@ -112,12 +112,17 @@ def _word(word: str) -> str:
     return escaped if plain and escaped else f'"{escaped}"'
 
 
+def timer_of(entry: Entry) -> str:
+    """Return the name of the timer of an entry."""
+    return f"{PREFIX}{entry.name}.timer"
+
+
 def units(entries: Sequence[Entry], program: Sequence[str], manager: Manager) -> dict[str, str]:
     """Return the content of each unit file by its name."""
     found = {}
     for entry in entries:
         found[f"{PREFIX}{entry.name}.service"] = service_text(entry, program, manager)
-        found[f"{PREFIX}{entry.name}.timer"] = timer_text(entry)
+        found[timer_of(entry)] = timer_text(entry)
     return found
 
 

@@ -31,7 +31,8 @@ def status_command(profile: str | None = None, max_age: timedelta | None = None,
     """Show the health of a PROFILE, or of all, at a glance: worst first.
 
     STATE is `bad` (no good backup, or the newest is damaged), `warn`, `unknown` (never backed up) or `ok`.
-    Nothing is written. It fails when something is bad, or older than promised; with -q it is silent otherwise.
+    Nothing is written. It fails when something is bad, or older than promised, and with --max-age also when what is
+    configured to run by itself does not run any more; with -q it is silent otherwise.
     """
     from toolkit.cli.commands.schedule import where_of
     from toolkit.cli.render.status import status_text

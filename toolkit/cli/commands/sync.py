@@ -6,7 +6,7 @@ import click
 
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command
+from toolkit.cli.settings import Command, settings
 
 
 @click.command(
@@ -27,11 +27,12 @@ def sync_command(
 
     A copy that fails stays queued: it is tried again after 10 minutes, then after longer and longer pauses (at
     most 12 hours), and given up after 20 tries, which is said. It goes on where it was cut. Run this from cron every
-    15 minutes; while a copy is missing it ends with 3.
+    15 minutes; while a copy is missing it ends with 3, with -q silently where there was nothing to try yet.
     """
     from toolkit.cli.render.sync import sync_text
     from toolkit.errors import UsageError
     from toolkit.operations.offsite import uploads
+    from toolkit.operations.offsite.uploads import SyncReport
     from toolkit.operations.session import utc_now
 
     if retry and forget:
@@ -39,9 +40,9 @@ def sync_command(
     request = uploads.SyncRequest(
         profiles=profiles, destinations=destinations, now=now or retry, retry=retry, forget=forget
     )
-    work(
-        "sync",
-        profiles,
-        lambda session, job: uploads.sync(session, request, job),
-        lambda report: sync_text(report, utc_now()),
-    )
+
+    def text(report: SyncReport) -> list[str]:
+        waits = settings().quiet and not report.changed
+        return [] if waits else sync_text(report, utc_now())
+
+    work("sync", profiles, lambda session, job: uploads.sync(session, request, job), text)
