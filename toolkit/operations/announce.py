@@ -15,6 +15,7 @@ from toolkit.jobs.context import Job
 from toolkit.notify import messages, metrics, pings
 from toolkit.notify.messages import Ended, Message
 from toolkit.operations.figures import figures
+from toolkit.operations.offsite.uploads import GAVE_UP
 from toolkit.operations.report import Ending, Notice, Report, notice
 from toolkit.operations.session import Session
 from toolkit.operations.status import StatusReport
@@ -49,7 +50,7 @@ def ended(session: Session, job: Job, report: Report | None, error: LifeboatErro
         return []
     unsaid: list[Notice] = []
     outcome = _ended(result, report)
-    if config.notify and job.spec.op in TOLD:
+    if config.notify and job.spec.op in TOLD and not _only_waits(job, result, report):
         subject = " ".join([job.spec.op, *(plain_name(target) for target in job.spec.targets)])
         body = _body(session, job, result, report, error)
         unsaid += tell(session, subject, outcome, body)
@@ -60,22 +61,34 @@ def ended(session: Session, job: Job, report: Report | None, error: LifeboatErro
     return unsaid
 
 
+def _only_waits(job: Job, result: JobFinished, report: Report | None) -> bool:
+    """Say whether a `sync` had nothing to try now: what waits was told when it failed, not each quarter of an hour."""
+    return job.spec.op == "sync" and result.exit == INCOMPLETE and report is not None and not report.changed
+
+
 def _ended(result: JobFinished, report: Report | None) -> Ended:
+    if report is not None and any(one.code == GAVE_UP for one in report.warnings):
+        return Ended.FAILURE
     if result.exit == 0:
         return Ended.WARNING if report is not None and report.warnings else Ended.SUCCESS
     return Ended.WARNING if result.exit == INCOMPLETE else Ended.FAILURE
 
 
 def of_status(session: Session, report: StatusReport, profile: str | None) -> list[Notice]:
-    """Tell that something is older than promised, or that all is well again; the same is never told twice in a row."""
+    """Tell that something is older than promised, or that all is well again; the same is never told twice in a row.
+
+    The figures are written too: they would grow old where nothing else runs.
+    """
+    unsaid = write_figures(session)
     subject = f"freshness of {profile}" if profile is not None else "freshness"
     outcome = Ended.SUCCESS if report.ending is Ending.DONE else Ended.FAILURE
     before = _known(session.state / FILE_NAME).get(subject, Ended.SUCCESS)
     if outcome is before or not session.config.notify:
-        return []
+        return unsaid
     lines = [f"{one.path}: {reason.text}" for one in report.targets for reason in one.reasons]
+    lines += [line for warning in report.warnings for line in _lines(warning)]
     body = "\n".join(display(line) for line in lines) or "every target has a good backup that is young enough"
-    return tell(session, subject, outcome, body)
+    return unsaid + tell(session, subject, outcome, body)
 
 
 def tell(session: Session, subject: str, outcome: Ended, body: str) -> list[Notice]:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 RECORD_WAIT = 60.0
 """Seconds that an upload which arrived waits for the profile's lock; else the next `sync` finds it there."""
 
+GAVE_UP = "upload-gave-up"
+"""The code of the warning that nobody tries a copy any more."""
+
 
 class UploadRow(msgspec.Struct, frozen=True, kw_only=True):
     """One copy and how far it is.
@@ -305,7 +308,7 @@ def _failed(
     row = _row(manifest, destination, upload)
     words = f"gave up after {upload.tries} tries" if upload.gave_up else "queued"
     report.warn(
-        "upload-gave-up" if upload.gave_up else "upload-queued",
+        GAVE_UP if upload.gave_up else "upload-queued",
         f"no copy of backup {manifest.id} at {destination} yet ({words}): {error.message}",
         subject=error.subject or destination,
         hint=error.hint or (f"lifeboat sync --retry {manifest.profile}" if upload.gave_up else "lifeboat sync --now"),
