@@ -57,9 +57,17 @@ def ends(left: Content, right: Content, width: int) -> Content:
     """Return one line of `width` with `left` and `right` at its ends; `left` is cut where both have no room."""
     room = width - right.cell_length - 1
     if room < 1:
-        return left.truncate(width)
-    left = left.truncate(room, ellipsis=not Glyphs.ascii)
+        return cut(left, width)
+    left = cut(left, room)
     return Content("").join([left, Content(" " * (width - left.cell_length - right.cell_length)), right])
+
+
+def cut(text: Content, width: int) -> Content:
+    """Return one line that is cut to `width`, with a sign that it was."""
+    if text.cell_length <= width:
+        return text
+    sign = "~" if Glyphs.ascii else "…"
+    return Content("").join([text.truncate(max(width - 1, 0)), Content(sign)])
 
 
 def rule() -> str:

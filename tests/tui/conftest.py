@@ -99,6 +99,7 @@ TARGETS = (
         last_good=good(1.1, tested=True),
         last_check=check(2, "quick", "damaged", ("SQLite finds damage inside", "page 812: it is no page of a b-tree")),
         open_by=("gunicorn (4121)", "gunicorn (4122)"),
+        next_run=NOW + timedelta(minutes=53),
     ),
     target(
         "files:/srv/shop/uploads",
@@ -106,8 +107,15 @@ TARGETS = (
         ("failed", "2 runs failed: disk full"),
         last_good=good(74),
         failed_since_good=2,
+        next_run=NOW - timedelta(minutes=67),
     ),
-    target("/srv/shop/users.db", "ok", last_good=good(1.1, tested=True), last_check=check(37)),
+    target(
+        "/srv/shop/users.db",
+        "ok",
+        last_good=good(1.1, tested=True),
+        last_check=check(37),
+        next_run=NOW + timedelta(days=2),
+    ),
     target("/srv/shop/数据库.db", "ok", last_good=good(1), last_check=check(36)),
 )
 

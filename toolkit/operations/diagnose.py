@@ -30,7 +30,7 @@ from toolkit.profile.model import DatabaseSource, Profile
 from toolkit.retention import Scope
 from toolkit.sqlite.check import Level
 from toolkit.vault import remove
-from toolkit.vault.health import LastCheck
+from toolkit.vault.health import LastCheck, Observation
 
 __all__ = ["DiagnosedTarget", "Finding", "Severity"]
 
@@ -128,9 +128,14 @@ def _files(session: Session, profile: Profile, job: Job) -> list[DiagnosedTarget
 def _remember(session: Session, request: DiagnoseRequest, report: DiagnoseReport) -> None:
     """Keep the verdicts in the health file and the findings beside it, for what the configuration or a backup knows."""
     kind = "quick" if request.quick else "full"
-    checks = {target.path: LastCheck(session.now(), kind, _result(target), _said(target)) for target in report.targets}
+    looks = {
+        target.path: Observation(
+            last_check=LastCheck(session.now(), kind, _result(target), _said(target)), open_by=target.open_by
+        )
+        for target in report.targets
+    }
     known = {one.name: one for one in (*everything(session), *session.config.profiles)}
-    owned = [(profile, own) for profile in known.values() if (own := _own(profile, checks, report))]
+    owned = [(profile, own) for profile in known.values() if (own := _own(profile, looks, report))]
     kept = {path for _, own in owned for path in own}
     try:  # before the verdicts, for these are what screens look at to see that there is something new
         keep(session, [target for target in report.targets if target.path in kept], kind)
@@ -142,11 +147,11 @@ def _remember(session: Session, request: DiagnoseRequest, report: DiagnoseReport
         remember_checks(session, profile, own, report)
 
 
-def _own(profile: Profile, checks: dict[str, LastCheck], report: DiagnoseReport) -> dict[str, LastCheck]:
-    """Return those of `checks` that are of databases of `profile`."""
+def _own(profile: Profile, looks: dict[str, Observation], report: DiagnoseReport) -> dict[str, Observation]:
+    """Return those of `looks` that are of databases of `profile`."""
     named = {path for kind, path in wanted_targets(profile) if kind == "database"}
     named |= {target.path for target in report.targets if target.profile == profile.name}
-    return {path: check for path, check in checks.items() if path in named}
+    return {path: look for path, look in looks.items() if path in named}
 
 
 def _said(target: DiagnosedTarget) -> tuple[str, ...]:

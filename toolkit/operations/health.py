@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from toolkit.errors import LifeboatError, NotFoundError, SourceMissingError
+from toolkit.operations.next_runs import with_next_runs
 from toolkit.operations.remembered import everything
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
@@ -17,7 +18,17 @@ from toolkit.vault import health, remove
 from toolkit.vault.health import KEPT, LastCheck, Observation, Target
 from toolkit.wording import duration_text
 
-__all__ = ("Overview", "Target", "assess", "overview", "refresh_health", "remember_checks", "remember_placed", "wanted")
+__all__ = (
+    "Overview",
+    "Target",
+    "assess",
+    "overview",
+    "refresh_health",
+    "remember_checks",
+    "remember_placed",
+    "remember_schedule",
+    "wanted",
+)
 
 FILE_NAME = "health.json"
 
@@ -45,16 +56,19 @@ def observed(session: Session, profile: str) -> dict[str, Observation]:
     }
 
 
-def assess(session: Session, profile: Profile, checks: Mapping[str, LastCheck] | None = None) -> tuple[Target, ...]:
-    """Return the state of each target of `profile` from the manifests and the last checks, `checks` the newest."""
+def assess(session: Session, profile: Profile, looks: Mapping[str, Observation] | None = None) -> tuple[Target, ...]:
+    """Return the state of each target of `profile` from the manifests and what was seen last, `looks` the newest."""
     try:
         manifests = remove.present(session.existing_vault, profile.name)
     except NotFoundError:
         manifests = ()
     alarms = health.Alarms(profile.alarms.max_age, profile.alarms.shrink)
     seen = observed(session, profile.name)
-    seen |= {path: Observation(last_check=check) for path, check in (checks or {}).items()}
-    return health.assess(profile.name, wanted(profile), manifests, alarms, now=session.now(), observations=seen)
+    for path, look in (looks or {}).items():
+        free = seen[path].free_bytes if path in seen else None
+        seen[path] = msgspec.structs.replace(look, free_bytes=look.free_bytes if look.free_bytes is not None else free)
+    found = health.assess(profile.name, wanted(profile), manifests, alarms, now=session.now(), observations=seen)
+    return with_next_runs(session, found)
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,13 +122,13 @@ def _aged(session: Session, target: Target) -> Target:
     return msgspec.structs.replace(target, state=state, reasons=(*target.reasons, stale))
 
 
-def remember_checks(session: Session, profile: Profile, checks: Mapping[str, LastCheck], report: Report) -> None:
-    """Write what a diagnosis found of the targets of `profile` into the health file, which `status` reads.
+def remember_checks(session: Session, profile: Profile, looks: Mapping[str, Observation], report: Report) -> None:
+    """Write what a diagnosis saw of the targets of `profile`, by path, into the health file, which `status` reads.
 
     A failure becomes a warning of `report`: a diagnosis works where nothing may be written.
     """
     try:
-        health.replace(session.state / FILE_NAME, profile.name, assess(session, profile, checks), now=session.now())
+        health.replace(session.state / FILE_NAME, profile.name, assess(session, profile, looks), now=session.now())
     except (LifeboatError, OSError) as error:
         report.warn("health-not-written", f"the health file could not be written: {error}")
 
@@ -130,8 +144,23 @@ def remember_placed(session: Session, profile: str, placed: Mapping[str, bool], 
         return
     now = session.now()
     sound, broken = LastCheck(now, "quick", "ok"), LastCheck(now, KEPT, "damaged")
-    checks = {path: broken if damaged else sound for path, damaged in placed.items()}
-    remember_checks(session, known, checks, report)
+    looks = {path: Observation(last_check=broken if damaged else sound) for path, damaged in placed.items()}
+    remember_checks(session, known, looks, report)
+
+
+def remember_schedule(session: Session, report: Report) -> None:
+    """Write when each target is backed up next into the health file, after the schedule became another one.
+
+    Where nothing is known yet nothing is written; a failure becomes a warning of `report`.
+    """
+    path = session.state / FILE_NAME
+    try:
+        known = health.read(path)
+        health.write(path, msgspec.structs.replace(known, targets=with_next_runs(session, known.targets)))
+    except SourceMissingError:
+        return
+    except (LifeboatError, OSError) as error:
+        report.warn("health-not-written", f"the health file could not be written: {error}")
 
 
 def refresh_health(session: Session, profile: Profile, report: Report) -> None:

@@ -288,8 +288,15 @@ def install(session: Session, where: Scheduler, kind: Kind) -> ScheduleReport:
         else:
             changed = _install_block(found, where)
         changed |= systemd.remove(where.manager)
+    return _changed(session, where, changed=changed)
+
+
+def _changed(session: Session, where: Scheduler, *, changed: bool) -> ScheduleReport:
+    from toolkit.operations.health import remember_schedule
+
     report = show(session, where)
     report.changed = changed
+    remember_schedule(session, report)
     return report
 
 
@@ -317,9 +324,7 @@ def remove(session: Session, where: Scheduler) -> ScheduleReport:
     """Take every entry out of cron and systemd. Raises `ServiceError`, `StorageError`."""
     changed = _remove_cron(where)
     changed |= systemd.remove(where.manager)
-    report = show(session, where)
-    report.changed = changed
-    return report
+    return _changed(session, where, changed=changed)
 
 
 def _remove_cron(where: Scheduler) -> bool:

@@ -16,6 +16,7 @@ from toolkit.events import JobState, plain_name
 from toolkit.jobs.state import JobStatus, job_directories, job_status
 from toolkit.operations import schedule
 from toolkit.operations.health import observed, wanted
+from toolkit.operations.next_runs import with_next_runs
 from toolkit.operations.offsite.pausing import Pause, all_paused
 from toolkit.operations.offsite.uploads import UploadRow, queued
 from toolkit.operations.remembered import remembered
@@ -216,7 +217,9 @@ def _targets(
     alarms = health.Alarms(profile.alarms.max_age, profile.alarms.shrink)
     now = session.now()
     seen = observed(session, profile.name)
-    assessed = health.assess(profile.name, wanted(profile), own, alarms, now=now, observations=seen)
+    assessed = with_next_runs(
+        session, health.assess(profile.name, wanted(profile), own, alarms, now=now, observations=seen)
+    )
     by_id = {manifest.id: manifest for manifest in own}
     return [_promised(_target(one, by_id, now), max_age, now) for one in assessed]
 

@@ -54,6 +54,8 @@ class DetailScreen(Frame):
             rows.append(("last good", f"{good.id}  {time_text(good.at, now)}, {age_text(good.at, now)}"))
             rows.append(("tested", time_text(good.tested_at, now) if good.tested_at is not None else "not yet"))
         rows.append(("failed", f"{target.failed_since_good} since the last good one"))
+        due = target.next_run
+        rows.append(("next", time_text(due, now) if due is not None else "nothing backs it up by itself"))
         if target.last_check is not None:
             check = target.last_check
             rows.append(("checked", f"{check.kind} {time_text(check.at, now)}: {check.result}"))

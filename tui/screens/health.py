@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,7 +15,7 @@ from toolkit.operations.jobs import JobRow
 from toolkit.wording import age_text, percent_text, time_text
 from tui.act import Act
 from tui.screens.frame import Frame
-from tui.text import Piece, line, lines, put, rule
+from tui.text import Piece, cut, line, lines, put, rule
 from tui.verbs import Verb
 from tui.widgets.edges import ACTIVE, base
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
@@ -56,9 +56,10 @@ class HealthScreen(Frame):
         yield Rows(
             (
                 Column(name="state", title="STATE", width=5),
-                Column(name="target", title="TARGET", width=14),
+                Column(name="target", title="TARGET", width=14, most=30),
                 Column(name="good", title="LAST GOOD", width=14),
                 Column(name="checked", title="CHECKED", width=12),
+                Column(name="next", title="NEXT", width=6),
                 Column(name="why", title="WHY"),
             ),
             Listed(self._rows(), self.ui.session.now),
@@ -95,7 +96,7 @@ class HealthScreen(Frame):
     def _row(self, target: Target, now: datetime) -> Row:
         good, check = target.last_good, target.last_check
         running = self._under_way(target)
-        why = target.reasons[0].text if target.reasons else ""
+        why = target.reasons[0].text.removeprefix("damaged: ") if target.reasons else ""
         if not target.reasons and target.state == "unknown":
             why = "nobody has looked yet: b backs it up, d checks it"
         tested = " tested" if good is not None and good.tested_at is not None else ""
@@ -106,6 +107,7 @@ class HealthScreen(Frame):
                 name_of(target),
                 Cell("-" if good is None else _short(good.at, now) + tested, "" if good is not None else "warn"),
                 Cell("-" if check is None else f"{_short(check.at, now)} {check.kind}", "" if check else "dim"),
+                _following(target, now),
                 Cell(running or why, "warn" if running else ""),
             ),
             values={
@@ -114,6 +116,7 @@ class HealthScreen(Frame):
                 "good": good.at if good is not None else None,
                 "age": good.at if good is not None else None,
                 "checked": check.at if check is not None else None,
+                "next": target.next_run,
                 "why": why,
                 "profile": target.profile,
                 "path": target.path,
@@ -133,7 +136,7 @@ class HealthScreen(Frame):
         self.put("#rule", Content(rule() * width))
         target = self.target
         found = list(self._empty() if target is None else self._said(target))
-        self.put("#detail", lines(one.truncate(width) for one in found))
+        self.put("#detail", lines(cut(one, width) for one in found))
 
     def _empty(self) -> Iterator[Content]:
         problem = self.ui.seen.problem
@@ -156,13 +159,12 @@ class HealthScreen(Frame):
         told = check.said if check is not None and damaged else ()
         for text in told[:3] or tuple(reason.text for reason in target.reasons[:3]):
             yield put("   " + text)
-        facts: list[str] = []
         if check is not None:
-            facts.append(f"{check.kind} check {time_text(check.at, now)} ({age_text(check.at, now)}): {check.result}")
+            said = f" {check.kind} check {time_text(check.at, now)} ({age_text(check.at, now)}): {check.result}"
+            yield put((said, "$text-muted"))
         if target.open_by:
-            facts.append(f"open in: {', '.join(target.open_by[:3])}")
-        if facts:
-            yield put((" " + "   ".join(facts), "$text-muted"))
+            more = f" and {len(target.open_by) - 3} more" if len(target.open_by) > 3 else ""
+            yield put((f" open in: {', '.join(target.open_by[:3])}{more}", "$text-muted"))
         yield Content("")
         yield from self._way_out(target, now) if damaged else self._standing(target, now)
 
@@ -197,8 +199,17 @@ class HealthScreen(Frame):
             yield put(*said)
         if target.failed_since_good:
             yield put((f" {target.failed_since_good} failed since", "$text-warning"))
+        yield self._next(target, now)
         yield Content("")
         yield put(("   b", "bold"), "  back up now     ", ("d", "bold"), "  check now     ", ("r", "bold"), "  restore")
+
+    def _next(self, target: Target, now: datetime) -> Content:
+        due = target.next_run
+        if due is None:
+            return put(" Nothing backs it up by itself: ", ("5", "bold"), " says what is scheduled")
+        if is_late(target, now):
+            return put((f" A backup was due at {time_text(due, now)} and has not ended: ", "$text-warning"), "5 or 7")
+        return put(f" The next backup runs by itself at {time_text(due, now)}")
 
     # ---- verbs
 
@@ -285,6 +296,30 @@ class HealthScreen(Frame):
 def _short(when: datetime, now: datetime) -> str:
     """Return a time for a narrow column: the clock within a day, else the age."""
     return time_text(when, now) if (now - when).total_seconds() < 86400 // 2 else age_text(when, now)
+
+
+LATE = timedelta(minutes=30)
+"""How long after its time a backup may be missing from the health file before it counts as late."""
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def is_late(target: Target, now: datetime) -> bool:
+    """Say whether a backup was due that nobody has seen the end of."""
+    return target.next_run is not None and now - target.next_run > LATE
+
+
+def _following(target: Target, now: datetime) -> Cell:
+    """Return when it is backed up next: the clock within a day, the weekday within a week, else the date."""
+    due = target.next_run
+    if due is None:
+        return Cell("-", "dim")
+    if is_late(target, now):
+        return Cell("LATE", "warn")
+    local, ahead = due.astimezone(), due - now
+    if ahead < timedelta(hours=20):
+        return Cell(f"{local:%H:%M}")
+    return Cell(_DAYS[local.weekday()] if ahead < timedelta(days=6) else f"{local.day}.{local.month}.")
 
 
 def _is_of(job: JobRow, target: Target) -> bool:

@@ -23,12 +23,16 @@ PAGE = 200
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """One column: its name in filters, its title, its cells (0: what is left), and whether numbers stand right."""
+    """One column: its name in filters, its title, its cells (0: what is left), and whether numbers stand right.
+
+    In a wide window it grows up to `most` cells, as long as what is left stays at least as wide.
+    """
 
     name: str
     title: str
     width: int = 0
     right: bool = False
+    most: int = 0
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -291,8 +295,14 @@ class Rows(Widget, can_focus=True):
     def _widths(self, width: int) -> list[int]:
         fixed = sum(column.width + 2 for column in self.columns if column.width) + 1
         rest = [column for column in self.columns if not column.width]
-        each = max((width - fixed) // len(rest) - 2, 4) if rest else 0
-        return [column.width or each for column in self.columns]
+        grown = {column.name: column.width for column in self.columns}
+        spare = width - fixed
+        for column in self.columns:
+            more = max(min(column.most - column.width, (spare - column.most) // 2), 0) if column.most else 0
+            grown[column.name] += more
+            spare -= more
+        each = max(spare // len(rest) - 2, 4) if rest else 0
+        return [grown[column.name] or each for column in self.columns]
 
     def _head(self, width: int) -> str:
         titles = []
