@@ -78,6 +78,8 @@ def _needs(plan: Plan, width: int) -> Iterator[Content]:
     first = next((step.n for step in plan.steps if step.cancel == "never"), 0)
     parts.append(f"until step {first} a cancellation takes all of it back" if last else "can be cancelled at any time")
     yield from _paragraph("Needs", "; ".join(parts), width)
+    if plan.op == "retention":  # `You keep` says how it is taken back
+        return
     undone = [step.undo for step in plan.steps]
     way = "no" if "none" in undone else "lifeboat undo" if "manual" in undone else "by itself, when it fails"
     yield from _paragraph("Undo", way, width)

@@ -48,6 +48,12 @@ class ScheduleScreen(Frame):
             help="put all entries into cron or systemd, or take out",
             acts=True,
         ),
+        Verb(
+            name="keep", key="l", label="", help="how many backups are kept; shows first what that deletes", acts=True
+        ),
+        Verb(
+            name="catchup", key="c", label="", help="start now what was missed, as while the machine was off", acts=True
+        ),
         Verb(name="stats", key="s", label="", help="how many backups, how large, how they grow"),
         Verb(name="again", key="R", label="", help="look again"),
     )
@@ -84,9 +90,11 @@ class ScheduleScreen(Frame):
         self.reread()
 
     def facts(self) -> None:
-        """Read again where a job ended meanwhile."""
+        """Read again where a job ended meanwhile; one that wrote other rules changed the configuration too."""
         ended = tuple(job.id for job in self.ui.jobs if job.exit is not None)[:20]
         if self._ended is not None and ended != self._ended and self.report is not None:
+            if any(job.operation == "retention" for job in self.ui.jobs[:5]):
+                read_again(self.ui.session, self.ui.options)
             self.reread()
         self._ended = ended
         self._detail()
@@ -178,7 +186,7 @@ class ScheduleScreen(Frame):
     def against(self, verb: Verb) -> str:
         """Say why a verb cannot be used on the entry under the cursor."""
         entry = self.entry
-        if self.report is None and verb.name in ("run", "edit", "off", "install"):
+        if self.report is None and verb.name in ("run", "edit", "off", "install", "catchup"):
             return "the schedule is not read yet"
         if verb.name in ("run", "edit", "off") and entry is None:
             return "there is no entry under the cursor"
@@ -186,6 +194,10 @@ class ScheduleScreen(Frame):
             return "this one follows from the others and from the destinations"
         if verb.name == "new" and not self.ui.session.config.profiles:
             return "there is no profile: 8, then n, writes a configuration"
+        if verb.name == "keep" and self.ui.session.known_profile(self.profile) is None:
+            return "there is no profile whose rules could be changed"
+        if verb.name == "catchup" and self.report is not None and not any(one.missed for one in self.report.entries):
+            return "nothing was missed"
         if verb.name == "install" and self.report is not None and not self.report.entries:
             return "there is nothing to install"
         return super().against(verb)
@@ -198,6 +210,7 @@ class ScheduleScreen(Frame):
         yield Act(words=("schedule", "show"), title="schedule")
         yield Act(words=("schedule", "install"), title="install the schedule")
         yield Act(words=("prune", "--dry-run"), title="retention")
+        yield self._catch_up
         yield Act(words=("stats",), title="statistics")
 
     def _run(self, entry: EntryRow) -> Act:
@@ -292,6 +305,24 @@ class ScheduleScreen(Frame):
         from tui.screens.schedule_prune import PruneScreen
 
         self.ui.push_screen(PruneScreen(self.profile))
+
+    def do_keep(self) -> None:
+        """Ask for other rules, and show what they would delete."""
+        from tui.screens.schedule_prune import ask_rules
+
+        known = self.ui.session.known_profile(self.profile)
+        if known is not None:
+            rules = known.retention
+            value = " ".join(f"{kind}={getattr(rules, kind)}" for kind in ("daily", "weekly", "monthly"))
+            ask_rules(self.ui, self.profile, value.replace("=None", "=none"))
+
+    def do_catchup(self) -> None:
+        """Start what was missed."""
+        self._confirm_install(self._catch_up)
+
+    @property
+    def _catch_up(self) -> Act:
+        return Act(words=("schedule", "catch-up"), title="Start what was missed", job=False)
 
     def do_install(self) -> None:
         """Ask where to, and install."""

@@ -57,6 +57,7 @@ def said_lines(
     if rules is None:
         return
     yield from wrapped("   keeps   ", rules_text(rules), width, tone="bold")
+    yield put("           ", ("l", "bold"), " changes these rules")
     yield from _would_go(entry.profile, pruning, width)
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import PATH
-from toolkit.cli.run import answer, session_of
+from toolkit.cli.options import PATH, confirm_option, dry_run_option, yes_option
+from toolkit.cli.run import answer, session_of, work
 from toolkit.cli.settings import Group, identity_options, settings
+
+if TYPE_CHECKING:
+    from toolkit.operations.prune import PruneReport
+    from toolkit.operations.session import Session
 
 
 @click.group("config", cls=Group)
 def config_command() -> None:
     """Write, show, check and describe the configuration.
 
-    None of these needs a vault, and none touches it.
+    None of these needs a vault, and none touches it; set-retention reads it, to say what other rules would delete.
     """
 
 
@@ -125,6 +130,48 @@ def prove_key_command(profile: str, *, code: str | None, accept: bool) -> None:
     else:
         report = proofs.accept(session, chosen) if accept else proofs.ask(session, chosen)
     answer(report, proof_text)
+
+
+@config_command.command(
+    "set-retention",
+    examples=(
+        "lifeboat config set-retention shop daily=7 weekly=4 --dry-run",
+        "lifeboat config set-retention shop max-age=90d monthly=none",
+        "lifeboat config set-retention shop daily=3 --confirm 4",
+    ),
+    exits=(ExitCode.USAGE, ExitCode.REFUSED, ExitCode.NOTHING),
+)
+@click.argument("profile")
+@click.argument("rules", nargs=-1, required=True, metavar="RULE=VALUE…")
+@dry_run_option
+@yes_option
+@confirm_option
+def set_retention_command(profile: str, rules: tuple[str, ...], **options: Any) -> None:
+    """Change how many backups of a PROFILE are kept.
+
+    Rules are hourly, daily, weekly, monthly, manual, emergency, safety, imported; keep-last, keep-hourly to
+    keep-yearly; max-age and max-size; `none` takes one away. They are written to a drop-in of the configuration, which
+    is checked first. Nothing is deleted now: the next backup does that, or `lifeboat prune`. What that would be is
+    shown first (--dry-run: only that), and the number of backups asked for.
+    """
+    from toolkit.cli.render.removal import retention_text
+
+    work("retention", [profile], lambda session, _: _set_retention(session, profile, rules, options), retention_text)
+
+
+def _set_retention(session: Session, profile: str, rules: tuple[str, ...], options: dict[str, Any]) -> PruneReport:
+    from toolkit.cli.prompts import confirm
+    from toolkit.cli.render.removal import show_prune
+    from toolkit.operations import retention_set
+
+    planned = retention_set.plan(session, profile, rules)
+    if options["dry_run"] or planned.plan is None:
+        return planned
+    given = settings()
+    if planned.removed and not (options["yes"] or given.quiet or given.json or given.events):
+        show_prune(planned)
+    confirm(planned.plan, yes=options["yes"], word=options["confirm"])
+    return retention_set.apply(session, profile, rules, given.config)
 
 
 @config_command.command("schema", examples=("lifeboat config schema > lifeboat.schema.json",))

@@ -69,6 +69,13 @@ def prune_text(report: PruneReport) -> list[str]:
     return lines + [f"  {row.id}  {row.profile}  {display(row.reason)}" for row in report.removed]
 
 
+def retention_text(report: PruneReport) -> list[str]:
+    """Return that the rules were written; after a dry run what they would delete, and what becomes of it."""
+    if report.plan is None:
+        return ["the rules were written" if report.changed else "these rules are in force already"]
+    return [*_verdicts(report, kept=True), report.plan.steps[0].title]
+
+
 def _verdicts(report: PruneReport, *, kept: bool) -> list[str]:
     rows: list[tuple[str, PruneRow]] = [("remove", row) for row in report.removed]
     if kept:
