@@ -49,6 +49,7 @@ EVERYWHERE = (
     Verb(
         name="shell", key="exclamation_mark", label="", shown="!", help="a shell in the folder of the data", acts=True
     ),
+    Verb(name="menu", key="9", label="", help="all that can be done here as a menu: arrows and Enter, no letters"),
     Verb(name="palette", key="colon", label="", shown=":", help="all commands by name (also ctrl+p)"),
     Verb(name="help", key="question_mark", label="Help", help="this help"),
     Verb(name="back", key="q,escape", label="Back", shown="q", help="one step back; at the top: leave"),

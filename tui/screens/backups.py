@@ -19,11 +19,11 @@ from tui.screens import backups_detail
 from tui.screens.backups_ask import AskText
 from tui.screens.backups_source import COLUMNS, BackupRows
 from tui.screens.frame import Frame
-from tui.text import lines, put, rule
+from tui.text import cut, lines, put, rule
 from tui.verbs import Verb
 from tui.widgets.rows import Rows
 
-ON_ONE = ("open", "restore", "compare", "note", "tag", "better", "worse", "copies", "timeline")
+ON_ONE = ("open", "restore", "compare", "note", "tag", "rate", "better", "worse", "copies", "timeline")
 ON_MARKED = ("test", "verify", "delete", "pin", "upload")
 NEEDS_ARCHIVE = ("open", "restore", "test", "verify", "upload", "copies")
 
@@ -41,12 +41,13 @@ class BackupsScreen(Frame):
         Verb(name="find", key="f", label="Find", help="find a file by name over all backups, with its versions"),
         Verb(name="note", key="a", label="", help="write a note on it", acts=True),
         Verb(name="delete", key="X", label="Delete", help="plan to delete it, or all that are marked"),
-        Verb(name="compare", key="v", label="", help="compare it with what is there now; changes nothing"),
+        Verb(name="compare", key="v", label="", help="compare it with what is there now, or two marked ones"),
         Verb(name="verify", key="i", label="", help="read every byte of the archive back (marked ones)", acts=True),
         Verb(name="mark", key="space", label="", help="mark it, for Test, Delete, Pin, Send"),
         Verb(name="unmark", key="U", label="", help="take all marks away"),
         Verb(name="better", key="plus,equals_sign", label="", shown="+", help="rate it one higher (1 to 5)", acts=True),
         Verb(name="worse", key="minus", label="", help="rate it one lower", acts=True),
+        Verb(name="rate", key="w", label="", help="rate it with a word or a number; none takes it away", acts=True),
         Verb(name="tag", key="T", label="", help="add a tag; -TAG takes one away", acts=True),
         Verb(name="pin", key="P", label="", help="pin it, so that nothing takes it; again: unpin", acts=True),
         Verb(name="upload", key="u", label="", help="send it to the destination (marked ones)", acts=True),
@@ -54,6 +55,9 @@ class BackupsScreen(Frame):
         Verb(name="copies", key="c", label="", help="copy it with its manifest to a folder (a disk)", acts=True),
         Verb(name="timeline", key="l", label="", help="rows and size of its databases over all backups"),
         Verb(name="figures", key="m", label="", help="figures of all backups, as small charts"),
+        Verb(name="all", key="V", label="", help="read all backups back, the least proven first", acts=True),
+        Verb(name="take", key="I", label="", help="take in an archive that was made elsewhere", acts=True),
+        Verb(name="rebuild", key="C", label="", help="make the list again from the manifests in the vault", acts=True),
         Verb(name="undo", key="z", label="", help="plan to undo the last restore or deletion"),
         Verb(name="again", key="R", label="", help="read the catalog again"),
     )  # fmt: skip
@@ -124,7 +128,7 @@ class BackupsScreen(Frame):
         room = backups_detail.LINES if self.size.height >= 20 else 3
         widget = self.query_one("#detail", Static)
         widget.styles.height = room
-        self.put("#detail", lines(each.truncate(width) for each in found[:room]))
+        self.put("#detail", lines(cut(each, width) for each in found[:room]))
 
     def _said(self, one: Browsed) -> Iterator[Content]:
         known = self.known if self.known is not None and self.known.manifest.id == one.backup.id else None
@@ -184,6 +188,8 @@ class BackupsScreen(Frame):
                 return "it has no archive: " + (backup.error or "its run failed")
             if one.archive == "lost":
                 return "its archive file is gone" + ("; F gets it back" if backup.destinations else "")
+        if name == "compare" and len(self.table.marks) > 2:
+            return "two can be compared with each other: take marks away (Space, or U for all)"
         if name == "fetch" and not backup.destinations:
             return "it lies at no destination"
         if name == "better" and backup.rating == 5:
@@ -248,8 +254,14 @@ class BackupsScreen(Frame):
         """Compare with what is there now."""
         from tui.screens.backups_compare import Comparison
 
-        if self.current is not None:
+        if self.current is None or self.source is None:
+            return
+        if len(self.table.marks) != 2:
             self.ui.push_screen(Comparison(self.current.backup, self.take_comparison))
+            return
+        left, right = sorted(self.table.marks)
+        one = self.source.seen.get(left, self.current).backup
+        self.ui.push_screen(Comparison(one, self.take_comparison, other=right if one.id == left else left))
 
     def do_test(self) -> None:
         """Rehearse a restore."""
@@ -298,6 +310,38 @@ class BackupsScreen(Frame):
             old = self.current.backup.rating
             new = 3 if old is None else min(old + step, 5)
             self.ui.start(self._act("rate", self.current.backup.id, str(new) if new else "none", job=False))
+
+    def do_rate(self) -> None:
+        """Ask for a rating and give it."""
+        if self.current is None:
+            return
+        backup = self.current.backup
+
+        def rated(text: str | None) -> None:
+            if text:
+                self.ui.start(self._act("rate", backup.id, text.strip(), job=False))
+
+        more = "1 to 5, or a word such as excellent, good, poor; none takes the rating away"
+        self.ui.push_screen(AskText(f"Rating of {backup.id}", more=more), rated)
+
+    def do_all(self) -> None:
+        """Read all backups back."""
+        self.ui.start(Act(words=("verify", "--all"), title="verify all backups"))
+
+    def do_take(self) -> None:
+        """Ask for an archive and take it in."""
+
+        def named(text: str | None) -> None:
+            if text:
+                path = text.strip()
+                self.ui.start(Act(words=("import", path), title=f"import {path.rpartition('/')[2]}"))
+
+        more = "ZIP, tar, 7z, an SQLite database or a dump of one; it stays as it is"
+        self.ui.push_screen(AskText("Take in which archive? Its whole path", more=more), named)
+
+    def do_rebuild(self) -> None:
+        """Make the catalog again."""
+        self.ui.start(Act(words=("catalog", "rebuild"), title="the list of backups", operation="rebuild"))
 
     def do_note(self) -> None:
         """Ask for the note and write it."""

@@ -17,7 +17,7 @@ from toolkit.operations.timeline import History, TimelineReport, TimelineRequest
 from toolkit.wording import bar, count_text, size_text, time_text
 from tui.act import Act
 from tui.screens.frame import Frame
-from tui.text import Glyphs, lines, pad, put
+from tui.text import Glyphs, cut, lines, pad, put
 from tui.verbs import Verb
 
 HEIGHT = 4
@@ -88,7 +88,7 @@ class Charts(Frame):
 
     def facts(self) -> None:
         """Show what was read."""
-        self.query_one("#text", Static).update(lines(one.truncate(self.size.width - 1) for one in self._told))
+        self.query_one("#text", Static).update(lines(cut(one, self.size.width - 1) for one in self._told))
 
     def told(self, width: int) -> Iterator[Content]:
         """Yield the lines; charts are at most `width` wide."""

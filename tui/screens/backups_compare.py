@@ -16,7 +16,7 @@ from toolkit.wording import age_text, size_text, time_text
 from tui.act import Act
 from tui.screens.backups_detail import compared
 from tui.screens.frame import Frame
-from tui.text import put
+from tui.text import cut, put
 from tui.verbs import Verb
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
@@ -25,7 +25,7 @@ _TONES = {"added": "ok", "removed": "bad", "changed": "warn"}
 
 
 class Comparison(Frame):
-    """Compares in a thread beside the UI, by reading alone; `then` gets the report."""
+    """Compares in a thread beside the UI, by reading alone; `then` gets the report, unless `other` is a backup too."""
 
     TITLE_LINE = "a backup beside what is there now"
     VERBS: ClassVar[tuple[Verb, ...]] = (
@@ -33,9 +33,11 @@ class Comparison(Frame):
         Verb(name="copy", key="y", label="Copy cmd", help="copy the command line that does the same"),
     )
 
-    def __init__(self, backup: ListedBackup, then: Callable[[str, CompareReport], None]) -> None:
+    def __init__(
+        self, backup: ListedBackup, then: Callable[[str, CompareReport], None], *, other: str | None = None
+    ) -> None:
         super().__init__()
-        self._backup, self._then = backup, then
+        self._backup, self._then, self._other = backup, then, other
         self._report: CompareReport | None = None
         self._error: LifeboatError | None = None
         self._gone = False
@@ -47,7 +49,7 @@ class Comparison(Frame):
             Column(name="now", title="NOW", width=8),
             Column(name="name", title="FILE OR TABLE"),
             Column(name="backup", title="IN THE BACKUP", width=14, right=True),
-            Column(name="live", title="THERE NOW", width=14, right=True),
+            Column(name="live", title=self._other or "THERE NOW", width=14, right=True),
         )
         yield Rows(columns, Listed((), self.ui.session.now))
 
@@ -66,7 +68,7 @@ class Comparison(Frame):
         self.run_worker(self._compare, thread=True, group="compare", exclusive=True, exit_on_error=False)
 
     def _compare(self) -> None:
-        request = compare.CompareRequest(backup=self._backup.id)
+        request = compare.CompareRequest(backup=self._backup.id, other=self._other)
         report: CompareReport | None = None
         error: LifeboatError | None = None
         try:
@@ -79,7 +81,8 @@ class Comparison(Frame):
     def _take(self, report: CompareReport | None, error: LifeboatError | None) -> None:
         self._report, self._error = report, error
         if report is not None:
-            self._then(self._backup.id, report)
+            if self._other is None:
+                self._then(self._backup.id, report)
             self.query_one(Rows).show(Listed(list(_rows(report)), self.ui.session.now))
         self.facts()
 
@@ -87,18 +90,20 @@ class Comparison(Frame):
         """Show how far it is, or what came of it."""
         now = self.ui.session.now()
         when = f"{time_text(self._backup.started, now)} ({age_text(self._backup.started, now)})"
-        said = f" {self._backup.id} {self._backup.profile} of {when}: "
+        with_ = f" and {self._other}" if self._other is not None else ""
+        said = f" {self._backup.id}{with_} {self._backup.profile} of {when}: "
         if self._error is not None:
             told = put((said, "bold"), (self._error.message, "bold $text-error"), f"  {self._error.hint or ''}")
         elif self._report is None:
             told = put((said, "bold"), "comparing; nothing is changed")
         else:
             told = put((said, "bold"), compared(self._report))
-        self.put("#headline", told.truncate(self.size.width))
+        self.put("#headline", cut(told, self.size.width))
 
     def commands(self) -> Iterator[Act]:
         """Yield the command."""
-        yield Act(words=("compare", self._backup.id), title="compare", job=False)
+        both = (self._backup.id, *((self._other,) if self._other is not None else ()))
+        yield Act(words=("compare", *both), title="compare", job=False)
 
 
 def _rows(report: CompareReport) -> Iterator[Row]:

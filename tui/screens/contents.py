@@ -18,7 +18,7 @@ from toolkit.wording import count_text, time_text
 from tui.act import Act
 from tui.screens.contents_source import COLUMNS, TreeRows
 from tui.screens.frame import Frame
-from tui.text import put
+from tui.text import cut, put
 from tui.verbs import Verb
 from tui.widgets.rows import Listed, Row, Rows
 
@@ -111,7 +111,7 @@ class ContentsScreen(Frame):
         else:
             reading = "" if self._whole else ("reading the list ", "bold $text-warning")
             told = put((said, "bold"), reading, count_text(count, "name"), "   / finds one")
-        self.put("#headline", told.truncate(self.size.width))
+        self.put("#headline", cut(told, self.size.width))
 
     def _again(self) -> None:
         rows = self.query_one(Rows)

@@ -16,7 +16,7 @@ from toolkit.operations.restoring.choices import Wish, only_this
 from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act
 from tui.screens.frame import Frame
-from tui.text import put
+from tui.text import cut, put
 from tui.verbs import Verb
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
@@ -101,7 +101,7 @@ class FindScreen(Frame):
             missed = f", {len(report.warnings)} backups could not be searched" if report.warnings else ""
             count = count_text(report.total, "file") if report.total else "nothing found"
             told = put((said, "bold"), f"{count}{more} in {count_text(report.searched, 'backup')}{missed}")
-        self.put("#headline", told.truncate(self.size.width))
+        self.put("#headline", cut(told, self.size.width))
 
     def _rows(self, report: FindReport) -> Iterator[Row]:
         now = self.ui.session.now()
@@ -154,7 +154,7 @@ class FindScreen(Frame):
         """Say where the file under the cursor lies."""
         row = self.query_one(Rows).current
         if row is not None and row.key in self._found:
-            self.put("#headline", put((f" {self._found[row.key][0].path}", "bold")).truncate(self.size.width))
+            self.put("#headline", cut(put((f" {self._found[row.key][0].path}", "bold")), self.size.width))
         self.edges()
 
     def against(self, verb: Verb) -> str:

@@ -18,6 +18,7 @@ from toolkit.operations.jobs import JobRow
 from toolkit.wording import age_text, percent_text, size_text, time_text
 from tui.act import Act
 from tui.screens.diagnose_text import facts_of, finding_lines
+from tui.screens.form import Choose, choice
 from tui.screens.frame import Frame
 from tui.screens.health import TONES, WORDS, key_of, name_of
 from tui.screens.page import wrapped
@@ -25,6 +26,14 @@ from tui.text import lines, put, rule
 from tui.verbs import Verb
 from tui.widgets.edges import ACTIVE, progress_text
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
+
+EVERY = Act(words=("diagnose",), title="check of all databases")
+EXPORTS = {"sql": "a script for sqlite3", "json": "one document", "csv": "a folder with a file for each table"}
+
+
+def _export(target: Target, form: str) -> Act:
+    words = ("export", target.path, "--format", form)
+    return Act(words=words, title=f"export of {name_of(target)}", operation="export", targets=(target.path,))
 
 
 class DiagnoseScreen(Frame):
@@ -39,6 +48,8 @@ class DiagnoseScreen(Frame):
         Verb(name="repair", key="f", label="Repair", help="plan to mend it; choose where lost rows come from"),
         Verb(name="rescue", key="r", label="Rescue", help="plan the way out that loses least, all ways measured"),
         Verb(name="timeline", key="t", label="Timeline", help="rows and size over the backups, jumps marked"),
+        Verb(name="every", key="A", label="", help="look at all databases of all applications, in full", acts=True),
+        Verb(name="export", key="x", label="", help="write it as SQL, JSON or CSV, a damaged one too", acts=True),
         Verb(name="copy", key="y", label="", help="copy the command line of the full look"),
     )
 
@@ -180,7 +191,7 @@ class DiagnoseScreen(Frame):
     def against(self, verb: Verb) -> str:
         """Say why a verb cannot be used on the database under the cursor."""
         target = self.target
-        if verb.name in ("open", "quick", "full", "repair", "rescue", "timeline") and target is None:
+        if verb.name in ("open", "quick", "full", "repair", "rescue", "timeline", "export") and target is None:
             return "there is no database here"
         if verb.name == "open" and target is not None and self.look(target) is None:
             return "it was not checked yet: d looks quickly, D in full"
@@ -198,6 +209,8 @@ class DiagnoseScreen(Frame):
         yield Act(words=("timeline", target.path), title="timeline")
         yield Act(words=("rescue", target.path), title=f"rescue {name_of(target)}")
         yield Act(words=("repair", target.path, "--in-place"), title=f"repair {name_of(target)}")
+        yield _export(target, "sql")
+        yield EVERY
 
     def folder(self) -> str:
         """Return the folder of the database."""
@@ -229,6 +242,24 @@ class DiagnoseScreen(Frame):
         """Look in full."""
         if self.target is not None:
             self.ui.start(self._look_act(self.target))
+
+    def do_every(self) -> None:
+        """Look at everything."""
+        self.ui.start(EVERY)
+
+    def do_export(self) -> None:
+        """Ask for the format, and export."""
+        target = self.target
+        if target is None:
+            return
+        found = [choice(key, key.upper(), about) for key, about in EXPORTS.items()]
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                self.ui.start(_export(target, key))
+
+        question = f"Write {name_of(target)} as what? It goes into recovery/ of the vault; nothing is replaced."
+        self.ui.push_screen(Choose(question, found, wide=6), chosen)
 
     def do_repair(self) -> None:
         """Plan a repair."""

@@ -14,6 +14,8 @@ from toolkit.operations import timeline
 from toolkit.operations.timeline import History, Point, TimelineReport
 from toolkit.wording import chart, size_text, time_text
 from tui.act import Act
+from tui.screens.diagnose_search import SearchScreen
+from tui.screens.form import AskLine
 from tui.screens.frame import Frame
 from tui.screens.page import failure_lines, wrapped
 from tui.text import Glyphs, lines, put, rule
@@ -27,6 +29,13 @@ class TimelineScreen(Frame):
     TITLE_LINE = "rows and size over the backups"
     VERBS: ClassVar[tuple[Verb, ...]] = (
         Verb(name="jump", key="n", label="Next jump", help="go to the next place where something stands out"),
+        Verb(
+            name="find",
+            key="f",
+            label="Find row",
+            help="since when a row is there or gone: an SQL condition",
+            acts=True,
+        ),
         Verb(name="copy", key="y", label="Copy", help="copy the command line that shows the same"),
     )
 
@@ -153,6 +162,23 @@ class TimelineScreen(Frame):
         following = next((at for at in marked if at > rows.cursor), marked[0] if marked else None)
         if following is not None and (row := rows.row(following)) is not None:
             rows.go_to(row.key)
+
+    def do_find(self) -> None:
+        """Ask for a condition, and bisect the backups with it as a job."""
+
+        def act(text: str) -> Act:
+            words = ("timeline", self._path, "--find", text or "id = 1")
+            return Act(words=words, title=f"Since when: {text}", operation="timeline", targets=(self._path,))
+
+        def shows(text: str) -> tuple[str, str]:
+            return self.ui.line(act(text)), "" if text else "as it stands behind WHERE, such as: id = 4711"
+
+        def answered(text: str | None) -> None:
+            if text:
+                self.ui.push_screen(SearchScreen(act(text)))
+
+        more = ("It only reads. The first backup that has or lacks such a row is found by bisecting.",)
+        self.ui.push_screen(AskLine("Which row is looked for?", shows, more=more), answered)
 
     def commands(self) -> Iterator[Act]:
         """Yield the command that shows the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -40,16 +41,24 @@ class Confirm(ModalScreen[bool]):
 
 
 class TypeName(ModalScreen[bool]):
-    """Asks for `word`, letter by letter. A wrong one is cleared and starts nothing, and so does an empty one."""
+    """Asks for `word`, letter by letter. A wrong one is cleared and starts nothing, and so does an empty one.
+
+    A keyboard of another script may have no letter of it: then the number is typed that stands beside it, which is
+    another one for each plan.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
 
     def __init__(self, question: str, word: str, command: str) -> None:
         super().__init__()
         self._question, self._word, self._command = question, word, command
+        self.number = "" if word.isdigit() else str(1000 + zlib.crc32(command.encode(errors="surrogateescape")) % 9000)
 
     def compose(self) -> ComposeResult:
         """Compose the box around the field."""
+        instead = (
+            [put("  or  ", (self.number, "bold"), "  where the keyboard has other letters")] if self.number else []
+        )
         with Vertical(classes="box"):
             yield Static(
                 lines(
@@ -58,6 +67,7 @@ class TypeName(ModalScreen[bool]):
                         put("Same as:  ", self._command),
                         Content(""),
                         put("Type  ", (self._word, "bold"), "  and Enter to start; esc goes back"),
+                        *instead,
                     ]
                 )
             )
@@ -71,12 +81,16 @@ class TypeName(ModalScreen[bool]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Close with yes for the right word only."""
         event.stop()
-        if event.value == self._word or event.value == put(self._word).plain != "":
+        if event.value and event.value in (self._word, put(self._word).plain, self.number):
             self.dismiss(result=True)
             return
-        said = "That is not the name. Nothing was done." if event.value else "Nothing was done."
+        said = f"That is not {self._what}. Nothing was done." if event.value else "Nothing was done."
         event.input.value = ""
         self.query_one("#said", Static).update(put((said, "bold $text-warning")))
+
+    @property
+    def _what(self) -> str:
+        return "the name" if self.number else "the number"
 
     def action_leave(self) -> None:
         """Close without doing anything."""

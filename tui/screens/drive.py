@@ -218,7 +218,7 @@ class DriveScreen(Frame):
         if self.place is not None:
             from tui.screens.drive_remote import RemoteScreen
 
-            self.ui.push_screen(RemoteScreen(self.place.name))
+            self.ui.push_screen(RemoteScreen(self.place.name, self.place.type))
 
     def do_get(self) -> None:
         """The same list: what is brought back is chosen there."""

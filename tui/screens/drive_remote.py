@@ -38,13 +38,15 @@ class RemoteScreen(Frame):
             acts=True,
         ),
         Verb(name="link", key="a", label="Link", help="copy its link, where the destination has such"),
+        Verb(name="delete", key="X", label="Delete", help="plan to delete this copy; the vault keeps its own"),
+        Verb(name="prune", key="p", label="Prune", help="plan to remove what retention no longer keeps there"),
         Verb(name="space", key="R", label="Again", help="ask again; over the network"),
         Verb(name="copy", key="y", label="Copy cmd", help="copy the command line that lists the same"),
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, type_: str = "") -> None:
         super().__init__()
-        self._destination = name
+        self._destination, self._type = name, type_
         self.report: RemoteReport | None = None
         self._failed: list[Content] = []
 
@@ -155,7 +157,9 @@ class RemoteScreen(Frame):
     def against(self, verb: Verb) -> str:
         """Say why a verb cannot be used now."""
         backup = self.backup
-        if verb.name in ("get", "link") and backup is None:
+        if verb.name in ("delete", "prune") and self._type != "google-drive":
+            return "only copies in a Google Drive are deleted from here; `sync` applies the rules of the others"
+        if verb.name in ("get", "link", "delete") and backup is None:
             return "no backup is under the cursor"
         if verb.name == "get" and backup is not None and not backup.complete:
             return "not all of it is there"
@@ -173,6 +177,26 @@ class RemoteScreen(Frame):
         """Copy the link."""
         if self.backup is not None:
             self.ui.copy(self.backup.link)
+
+    def do_delete(self) -> None:
+        """Plan to delete the copy."""
+        if self.backup is not None:
+            self._plan(f"Delete {self.backup.id} at {self._destination}", "delete", self.backup.id)
+
+    def do_prune(self) -> None:
+        """Plan what retention removes there."""
+        self._plan(f"Retention at {self._destination}", "prune")
+
+    def _plan(self, headline: str, *words: str) -> None:
+        from tui.screens.plan import PlanScreen
+
+        act = Act(
+            words=("drive", *words, "--destination", self._destination),
+            title=headline.lower(),
+            operation=f"drive {words[0]}",
+            targets=(self._destination,),
+        )
+        self.ui.push_screen(PlanScreen(act, headline, headline))
 
     def do_get(self) -> None:
         """Ask for a folder, and restore the backup below it."""

@@ -18,14 +18,22 @@ from toolkit.operations.watch import Tail
 from toolkit.wording import age_text, count_text, size_text, time_text
 from tui.act import Act
 from tui.screens import health
+from tui.screens.backups_ask import AskText
+from tui.screens.dialog import Confirm
 from tui.screens.frame import Frame
-from tui.text import lines, put, rule
+from tui.text import cut, lines, put, rule
 from tui.verbs import Verb
 from tui.widgets.edges import ACTIVE
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
 WORDS = {"unreachable": "DOWN", "failed": "FAILED", **health.WORDS}
 TONES = {"unreachable": "bad", "failed": "bad", **health.TONES}
+
+
+NEEDS_SERVER = (
+    "open", "backup", "check", "rescue", "rehearse", "sync", "mark",
+    "verify", "repair", "restore", "ping", "upgrade", "install",
+)  # fmt: skip
 
 
 def key_of(row: FleetRow) -> str:
@@ -71,6 +79,12 @@ class FleetScreen(Frame):
         Verb(name="rehearse", key="t", label="", help="rehearse a restore on the marked servers", acts=True),
         Verb(name="problems", key="e", label="Problems", help="only what needs a look; again: all"),
         Verb(name="reread", key="R", label="Reread", help="ask all servers how they are", acts=True),
+        Verb(name="verify", key="i", label="", help="read the newest backups back on the marked servers", acts=True),
+        Verb(name="repair", key="p", label="", help="plan to mend a database in place on the marked servers"),
+        Verb(name="restore", key="r", label="", help="plan to put the newest backup of this profile back there"),
+        Verb(name="ping", key="P", label="", help="see which of the marked servers answer", acts=True),
+        Verb(name="upgrade", key="u", label="", help="upgrade Lifeboat on the marked servers; asks first", acts=True),
+        Verb(name="install", key="I", label="", help="install Lifeboat and what runs there; asks first", acts=True),
         Verb(name="mark", key="space", label="", help="mark this server, or take its mark away"),
         Verb(name="sync", key="w", label="", help="send the copies that wait, on the marked servers", acts=True),
     )
@@ -162,7 +176,7 @@ class FleetScreen(Frame):
         width = self.size.width
         self.put("#rule", Content(rule() * width))
         found = list(self._said() if self._seen is not None else self._empty())
-        self.query_one("#detail", Static).update(lines(one.truncate(width) for one in found))
+        self.query_one("#detail", Static).update(lines(cut(one, width) for one in found))
 
     def _empty(self) -> Iterator[Content]:
         inventory = self.ui.session.config.fleet.inventory
@@ -203,13 +217,13 @@ class FleetScreen(Frame):
 
     def against(self, verb: Verb) -> str:
         """Say why a verb cannot be used now."""
-        if verb.name in ("open", "backup", "check", "rescue", "rehearse", "sync", "mark") and self.row is None:
+        if verb.name in NEEDS_SERVER and self.row is None:
             return "there is no server here: R asks those of the inventory"
         if verb.name in ("problems", "mark") and self._seen is None:
             return "nobody has looked at the servers yet"
         if verb.name == "reread" and self._seen is None and self.ui.session.config.fleet.inventory is None:
             return "no inventory is configured: fleet: {inventory: FILE}"
-        if verb.name == "rescue" and self.row is not None and not self.row.profile:
+        if verb.name in ("rescue", "restore", "repair") and self.row is not None and not self.row.profile:
             return "there is no profile on this server"
         return super().against(verb)
 
@@ -240,6 +254,10 @@ class FleetScreen(Frame):
             yield self._act("rescue", self.row.profile or "PROFILE")
             yield self._act("rehearse")
             yield self._act("sync")
+            yield self._act("verify")
+            yield self._act("ping")
+            yield self._act("upgrade")
+            yield self._act("install")
 
     def do_open(self) -> None:
         """Show what the server has."""
@@ -264,6 +282,53 @@ class FleetScreen(Frame):
         """Send what waits."""
         self.ui.start(self._act("sync"))
 
+    def do_verify(self) -> None:
+        """Read backups back."""
+        self.ui.start(self._act("verify"))
+
+    def do_ping(self) -> None:
+        """See who answers."""
+        self.ui.start(self._act("ping"))
+
+    def do_upgrade(self) -> None:
+        """Ask once more, then upgrade."""
+        self._ask(self._act("upgrade"))
+
+    def do_install(self) -> None:
+        """Ask once more, then install."""
+        self._ask(self._act("install"))
+
+    def _ask(self, act: Act) -> None:
+        def answered(yes: bool | None) -> None:  # noqa: FBT001 - Textual passes it by place
+            if yes:
+                self.ui.start(act)
+
+        more = (f"On {', '.join(self.hosts[:5])}" + (" and others" if len(self.hosts) > 5 else ""),)
+        self.ui.push_screen(Confirm(f"{act.title.capitalize()}?", self.ui.line(act), more), answered)
+
+    def do_restore(self) -> None:
+        """Plan to put the newest backup of the profile back on the chosen servers."""
+        if self.row is not None:
+            self._plan(f"Restore {self.row.profile}", "restore", f"{self.row.profile}@latest")
+
+    def do_repair(self) -> None:
+        """Ask which database, then plan to mend it."""
+
+        def named(text: str | None) -> None:
+            if text:
+                self._plan(f"Repair {text.strip().rpartition('/')[2]}", "repair", text.strip())
+
+        paths = self._seen.targets.get(self.row.host, ()) if self._seen is not None and self.row is not None else ()
+        worst = next((one.path for one in paths if ":" not in one.path), "")
+        self.ui.push_screen(AskText("Mend which database? Its path there", value=worst), named)
+
+    def _plan(self, headline: str, *words: str) -> None:
+        from tui.screens.plan import PlanScreen
+
+        act = self._act(*words)
+        said = f"{headline} on {act.targets[0]}"
+        self.ui.push_screen(PlanScreen(act, said, said))
+
     def do_reread(self) -> None:
         """Ask all servers."""
         self.ui.start(next(self.commands()))
@@ -281,13 +346,8 @@ class FleetScreen(Frame):
 
     def do_rescue(self) -> None:
         """Plan the rescue of the profile on the chosen servers."""
-        from tui.screens.plan import PlanScreen
-
-        row = self.row
-        if row is not None:
-            act = self._act("rescue", row.profile)
-            where = act.targets[0]
-            self.ui.push_screen(PlanScreen(act, f"Rescue {row.profile} on {where}", f"Rescue {row.profile} on {where}"))
+        if self.row is not None:
+            self._plan(f"Rescue {self.row.profile}", "rescue", self.row.profile)
 
 
 def _hosts(keys: frozenset[str] | set[str] | tuple[str, ...]) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ class Choose(ModalScreen[str | None]):
         with Vertical(classes="box"):
             yield Static(put((self._question, "bold")))
             rows = Rows(columns, Listed(self._choices, lambda: datetime.now(UTC)))
-            rows.styles.height = min(len(self._choices), 12) + 1
+            rows.styles.height = min(len(self._choices), 12, self.app.size.height - 7) + 1
             yield rows
             yield Static(put(("Enter", "bold"), " take it    q leave it"))
 

@@ -24,6 +24,7 @@ from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
     from tui.app import LifeboatApp
+    from tui.screens.form import Choice
 
 
 class Frame(Screen[None]):
@@ -222,6 +223,28 @@ class Frame(Screen[None]):
     def folder(self) -> str:
         """Return where a shell opens."""
         return "/"
+
+    def do_menu(self) -> None:
+        """Offer every verb of this screen, with what it does or why it cannot be done now."""
+        from tui.screens.form import Choose, choice
+
+        def offered(verb: Verb) -> Choice:
+            reason = self.against(verb)
+            title = verb.label or verb.name.capitalize()
+            return choice(verb.name, title, f"not now: {reason}" if reason else verb.help, tone="dim" if reason else "")
+
+        async def chosen(name: str | None) -> None:
+            if name is not None:
+                await self.action_verb(name)
+
+        found = [offered(verb) for verb in self.verbs() if verb.name not in ("menu", "palette", "stop")]
+        self.ui.push_screen(Choose("What shall be done?", found, wide=10), chosen)
+
+    def on_key(self, event: events.Key) -> None:
+        """Say how to go on without letters, where the keyboard sends those of another script."""
+        letter = event.character or ""
+        if letter.isalpha() and not letter.isascii():
+            self.ui.say(f"no key here is {letter}: 9 is a menu of all that can be done, with arrows and Enter")
 
     def do_palette(self) -> None:
         """Open the palette of all commands."""

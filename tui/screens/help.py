@@ -31,7 +31,7 @@ class HelpScreen(Frame):
         title = NAMES.get(self._of.MODE, "")
         said = [put((f" {title or 'Keys'}", "bold"), f"   {self._of.TITLE_LINE}"), Content("")]
         said += [self._row(verb) for verb in self._of.verbs()]
-        said += [Content(""), put(("  1-8        ", "bold"), "the screens, from anywhere")]
+        said += [Content(""), put(("  1-8        ", "bold"), "the screens, from anywhere; 9 the menu of this one")]
         said += [put(("  arrows j k ", "bold"), "move; g G first and last; > sorts, < turns; Space marks")]
         said += [put(("  ctrl+q     ", "bold"), "leave; jobs go on")]
         return said

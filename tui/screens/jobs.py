@@ -20,7 +20,7 @@ from toolkit.operations.watch import Tail
 from toolkit.wording import age_text, bar, duration_text, percent_text, time_text
 from tui.act import Act
 from tui.screens.frame import Frame
-from tui.text import ends, lines, put, rule
+from tui.text import cut, ends, lines, put, rule
 from tui.verbs import Verb
 from tui.widgets.edges import ACTIVE, is_look, progress_text, what
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
@@ -35,6 +35,7 @@ PROMISES = {
 UNDOABLE = ("restore", "repair", "rescue", "delete", "undo")
 ASKING_FIRST = ("restore", "repair", "rescue", "delete", "prune", "undo")
 MOST_LINES = 200
+SETTLE = Act(words=("jobs", "recover"), title="settle what was left half done", operation="recover")
 
 
 class JobsScreen(Frame):
@@ -48,6 +49,7 @@ class JobsScreen(Frame):
         Verb(name="retry", key="w", label="Retry", help="start the same command again", acts=True),
         Verb(name="undo", key="z", label="Undo", help="plan to put back what the job replaced"),
         Verb(name="answer", key="o", label="Answer", help="answer what the job asks", acts=True),
+        Verb(name="settle", key="s", label="", help="settle now what killed runs left half done", acts=True),
         Verb(name="errors", key="e", label="Errors", help="only what failed, was interrupted or warns; again: all"),
     )
 
@@ -143,9 +145,9 @@ class JobsScreen(Frame):
             self.put("#tail", Content(""))
             return
         self._read(job)
-        self.put("#detail", lines(one.truncate(width) for one in self._head(job, width)))
+        self.put("#detail", lines(cut(one, width) for one in self._head(job, width)))
         room = max(self.size.height - self.query_one(Rows).size.height - self._height(job) - 5, 0)
-        self.put("#tail", lines(one.truncate(width) for one in self._words(room)))
+        self.put("#tail", lines(cut(one, width) for one in self._words(room)))
 
     def _height(self, job: JobRow) -> int:
         return len(list(self._head(job, self.size.width)))
@@ -167,7 +169,13 @@ class JobsScreen(Frame):
             yield put((asked, "bold $text-warning"), "   ", ("o", "bold"), " answers")
         if job.state == "interrupted":
             yield put((" Its process is gone (killed, or the machine stopped).", "bold $text-error"))
-            yield put("   The next run settles what it left half done; ", ("w", "bold"), " starts it again.")
+            yield put(
+                "   The next run settles what it left half done; ",
+                ("s", "bold"),
+                " does it now, ",
+                ("w", "bold"),
+                " starts it again.",
+            )
         if job.error:
             yield put((f" {job.error}", "bold $text-error"))
         if job.hint:
@@ -211,6 +219,7 @@ class JobsScreen(Frame):
             yield Act(words=("jobs", "list"), title="jobs")
             return
         yield Act(words=("jobs", "show", job.id, "--log"), title="job", job=False)
+        yield SETTLE
         if not _against("cancel", job):
             yield self._cancel(job)
         if not _against("retry", job):
@@ -279,6 +288,10 @@ class JobsScreen(Frame):
     def _answered(self, act: Act | None) -> None:
         if act is not None:
             self.ui.start(act)
+
+    def do_settle(self) -> None:
+        """Settle what killed runs left half done."""
+        self.ui.start(SETTLE)
 
     def do_errors(self) -> None:
         """Show only what needs a look, or all again."""

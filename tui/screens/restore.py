@@ -20,7 +20,7 @@ from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act
 from tui.screens.backups_ask import AskText
 from tui.screens.frame import Frame
-from tui.text import ends, lines, put
+from tui.text import cut, ends, lines, put
 from tui.verbs import Verb
 from tui.widgets.edges import base
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
@@ -76,7 +76,7 @@ class Step(Frame):
         left = put((what, "bold"), f"   step {self.NUMBER}/4 {STEPS[self.NUMBER - 1]}")
         self.put("#headline", ends(left, put(("nothing changed yet ", "$text-success")), width))
         told = [put((f" {self.problem}", "bold $text-error"))] if self.problem else list(self.said())
-        self.query_one("#text", Static).update(lines(one.truncate(width) for one in told))
+        self.query_one("#text", Static).update(lines(cut(one, width) for one in told))
 
     def said(self) -> Iterator[Content]:
         """Yield what is said of the choice under the cursor."""

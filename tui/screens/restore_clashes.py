@@ -25,7 +25,7 @@ from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act, Started
 from tui.screens.frame import Frame
 from tui.screens.plan import awaited
-from tui.text import lines, put, rule
+from tui.text import cut, lines, put, rule
 from tui.verbs import Verb
 from tui.widgets.edges import ACTIVE, progress_text
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
@@ -195,10 +195,10 @@ class RestoreClashes(Frame):
         where = f"   into {self.wish.to}" if self.wish.to else "   over the live data"
         head = [put((f" Restore {self.profile} from {self.wish.backup}", "bold"), "   step 3/4 clashes", where)]
         head.append(self._counts(row))
-        self.put("#headline", lines(one.truncate(width) for one in head))
+        self.put("#headline", lines(cut(one, width) for one in head))
         self.put("#rule", Content(rule() * width))
         self.query_one("#text", Static).styles.height = SAID if self.size.height >= 20 else 2
-        self.put("#text", lines(one.truncate(width) for one in self._said()))
+        self.put("#text", lines(cut(one, width) for one in self._said()))
         self.edges()
 
     def _counts(self, row: JobRow | None) -> Content:

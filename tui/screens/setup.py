@@ -19,7 +19,7 @@ from toolkit.operations import configuration
 from toolkit.operations.configuration import ConfigProblem
 from tui.act import Act, Started
 from tui.configuration import given, read_again
-from tui.screens.form import AskLine
+from tui.screens.form import AskLine, Choose, choice
 from tui.screens.frame import Frame
 from tui.screens.page import Page, wrapped
 from tui.text import line, lines, put, rule
@@ -43,6 +43,7 @@ class SetupScreen(Frame):
             name="new", key="n", label="New", help="write a configuration for the folder of an application", acts=True
         ),
         Verb(name="stats", key="s", label="Stats", help="how many backups, how large, how they grow"),
+        Verb(name="prove", key="p", label="", help="prove that the private key of encrypted backups exists", acts=True),
         Verb(name="keys", key="K", label="", help="every key with its name for `ui.keymap`"),
         Verb(name="value", key="a", label="Copy", help="copy the value under the cursor, such as a path"),
     )
@@ -142,7 +143,14 @@ class SetupScreen(Frame):
         """Say why a verb cannot be used now."""
         if verb.name == "edit" and not self._editor:
             return "set EDITOR to your editor first, in the shell that starts this"
+        if verb.name == "prove" and not self._encrypting:
+            return "no profile encrypts for age recipients"
         return super().against(verb)
+
+    @property
+    def _encrypting(self) -> list[str]:
+        found = self.ui.session.config.profiles
+        return [one.name for one in found if one.archive.encrypt is not None and one.archive.encrypt.recipients]
 
     @property
     def _editor(self) -> list[str]:
@@ -224,6 +232,21 @@ class SetupScreen(Frame):
         from tui.screens.schedule_stats import stats_page
 
         self.ui.push_screen(stats_page(self.ui))
+
+    def do_prove(self) -> None:
+        """Choose the profile, then show how its key is proven."""
+        from tui.screens.setup_key import KeyScreen
+
+        found = [choice(name, name) for name in self._encrypting]
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.ui.push_screen(KeyScreen(name))
+
+        if len(found) == 1:
+            chosen(found[0].key)
+        else:
+            self.ui.push_screen(Choose("Whose key shall be proven?", found), chosen)
 
     def do_keys(self) -> None:
         """Show the names of all keys."""

@@ -11,7 +11,7 @@ from toolkit.display import cells
 from toolkit.operations.health import Overview
 from toolkit.operations.jobs import JobRow
 from toolkit.wording import bar, count_text, duration_text, percent_text, rate_text, size_text, time_text
-from tui.text import Piece, ends, line, put
+from tui.text import Piece, cut, ends, line, put
 from tui.verbs import NAMES, Verb
 
 ACTIVE = ("asking", "running", "cancelling", "queued")
@@ -75,7 +75,7 @@ def job_line(jobs: Sequence[JobRow], now: datetime, width: int) -> Content:
         named = f" * {what(job)}"
         if job.state == "asking" and job.question is not None:
             said = f"asks: {job.question.kind} {job.question.subject}   7 answers"
-            return put((named, "bold"), "  ", (said, "bold $text-warning")).truncate(width)
+            return cut(put((named, "bold"), "  ", (said, "bold $text-warning")), width)
         rest = progress_text(job) or (job.step or job.state)
         more = f"  +{len(going) - 1}" if len(going) > 1 else ""
         return ends(put((named, "bold"), "  ", rest), put(more, "  7 "), width)
