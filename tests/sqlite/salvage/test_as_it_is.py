@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.makers.sound import varied
 from tests.sqlite.salvage.conftest import content, schema
 from toolkit.sqlite.account import Account
 from toolkit.sqlite.salvage import engine, finish, mend, repair
+from toolkit.sqlite.salvage.settle import Settled
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +98,80 @@ def test_a_file_of_which_much_is_free_is_written_anew(tmp_path: Path) -> None:
     with databases.opened(output) as connection:
         assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (301,)
+
+
+def test_rows_of_no_table_are_read_before_their_pages_are_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = databases.shop(tmp_path / "a.db", orders=900)
+    data = bytearray(source.read_bytes())
+    data[100:4096] = bytes(3996)
+    source.write_bytes(data)
+    monkeypatch.setattr(finish, "_MOST_FREE", 0)
+    kept, account = _repaired(source, tmp_path / "kept")
+    assert account.checked
+    monkeypatch.setattr(mend, "MOST_UNPLACED", 0)
+    anew, other = _repaired(source, tmp_path / "anew")
+    assert not other.checked
+    assert account.unplaced == other.unplaced >= 900
+    assert content(kept) == content(anew)
+
+
+def _used_up(source: Path, folder: Path, again: Callable[[Path], bool]) -> tuple[Path, Path, Account]:
+    """Repair a copy that may be used up; return it, the output and the account."""
+    folder.mkdir()
+    copy = folder / "copy.db"
+    shutil.copyfile(source, copy)
+    (folder / "scratch").mkdir()
+    account = repair(copy, folder / "output.db", scratch=folder / "scratch", again=lambda: again(copy))
+    return copy, folder / "output.db", account
+
+
+def test_a_copy_that_may_be_used_up_is_not_copied(tmp_path: Path) -> None:
+    source = tmp_path / "a.db"
+    _damaged(source, 3)
+    copy, output, account = _used_up(source, tmp_path / "moved", lambda _: False)
+    assert not copy.exists()
+    kept, other = _repaired(source, tmp_path / "copied")
+    assert (account.tables, account.lost_objects) == (other.tables, other.lost_objects)
+    assert output.read_bytes() == kept.read_bytes()
+
+
+@pytest.mark.parametrize("wal", [False, True])
+def test_a_sound_copy_that_is_used_up_stays_as_it_is(tmp_path: Path, *, wal: bool) -> None:
+    source = tmp_path / "a.db"
+    _shop(source)
+    if wal:
+        with databases.opened(source) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    copy, output, account = _used_up(source, tmp_path / "moved", lambda _: False)
+    assert (account.strategy, copy.exists()) == ("none", False)
+    assert output.read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_second_try_asks_for_the_copy_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool
+) -> None:
+    source = tmp_path / "a.db"
+    databases.flip_page(source, _shop(source))
+    tries: list[int] = []
+    once = engine._Repair._mend_once
+
+    def stumbling(self: engine._Repair, settled: Settled, number: int, doubted: frozenset[str]) -> engine._Way:
+        way = once(self, settled, number, doubted)
+        tries.append(number)
+        way.broken = ["t"] if len(tries) == 1 else []
+        return way
+
+    def again(copy: Path) -> bool:
+        if there:
+            shutil.copyfile(source, copy)
+        return there
+
+    monkeypatch.setattr(engine._Repair, "_mend_once", stumbling)
+    _, output, account = _used_up(source, tmp_path / "moved", again)
+    assert tries == ([0, 100] if there else [0])
+    assert account.tables["t"].read == 3000
+    with databases.opened(output) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

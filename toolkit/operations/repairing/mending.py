@@ -103,6 +103,8 @@ def copy_original(path: str, folder: Path, job: Job, *, torn_ok: bool = False) -
 def mend(original: Original, folder: Path, job: Job, *, reference: Reference | None = None) -> Mended:
     """Repair the copy into a sound database in the new folder `folder`; `reference` lends its schema, never rows.
 
+    A large copy is used up by it: to make another one would take as long as all that SQLite does.
+
     Raises `UnrepairableError` when nothing can be got back, `SpaceError`, `StorageError`, `CancelledError`.
     """
     from toolkit.sqlite.salvage import repair
@@ -110,12 +112,18 @@ def mend(original: Original, folder: Path, job: Job, *, reference: Reference | N
     began = time.monotonic()
     job.step("mend", "Getting back what is there")
     work, output = scratch.inner(scratch.inner(folder) / "scratch"), folder / "mended.db"
+
+    def again() -> bool:
+        raw.raw_copy(Path(original.path), original.copy.parent, should_stop=job.should_stop)
+        return state_of(original.path) == original.state
+
     try:
         account = repair(
             original.copy,
             output,
             scratch=work,
             reference=reference.path if reference is not None else None,
+            again=again,
             on_progress=job.progress(),
             should_stop=job.should_stop,
         )
@@ -134,7 +142,12 @@ def mend(original: Original, folder: Path, job: Job, *, reference: Reference | N
 
 
 def _exact(original: Original, output: Path, folder: Path) -> Path:
-    """Return a copy bit for bit of a sound database, where its main file is all of it; else what the engine made."""
+    """Return a copy bit for bit of a sound database, where its main file is all of it; else what the engine made.
+
+    That is the same where it used the copy itself.
+    """
+    if not original.copy.exists():
+        return output
     wal, journal = (Path(f"{original.copy}{suffix}") for suffix in ("-wal", "-journal"))
     if any(path.exists() and path.stat().st_size and not _is_zeroed(path) for path in (wal, journal)):
         return output

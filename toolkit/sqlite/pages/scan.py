@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from toolkit.errors import CancelledError
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
+from toolkit.sqlite import second
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages import varint
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE, Geometry
@@ -24,6 +25,10 @@ from toolkit.sqlite.pages.source import PageSource
 _HEADER = struct.Struct(">BHHHB")
 _NODES = re.compile(rb"[\x02\x05\x0a\x0d]")
 _MANY = 8
+
+LARGE = 64 * 1024 * 1024
+"""Bytes from which on a file is worth a second process."""
+
 _POINTERS = [struct.Struct(f">{count}H") for count in range(600)]
 
 
@@ -59,29 +64,67 @@ class PageMap:
             array("H", bytes(2 * places)),
             array("q", bytes(8 * places)),
             array("q", bytes(8 * places)),
-            array("I", bytes(4)),
+            array("I", bytes(4 * places)),
         )
 
 
 def scan(source: PageSource, *, on_progress: Progress = no_progress, should_stop: ShouldStop = never_stop) -> PageMap:
-    """Look at every page once. Progress counts pages. Raises `OSError`, `CancelledError`."""
+    """Look at every page once. Progress counts pages. Raises `OSError`, `CancelledError`.
+
+    Half of a large file is looked at by a second process, where there is a processor for it.
+    """
+    if source.page_count * source.geometry.page_size < LARGE or not second.has_room():
+        return _scan(source, 0, 1, on_progress, should_stop).found
+    with second.Second(lambda: _scan(source, 1, 2, no_progress, should_stop), keep=[source.descriptor]) as other:
+        mine = _scan(source, 0, 2, on_progress, should_stop)
+        found = _joined(mine, other.result(should_stop))
+    on_progress(source.page_count, source.page_count)
+    return found
+
+
+@dataclass(slots=True)
+class _Scanned:
+    """What is known of some pieces of a file. `pieces` are (first page, how many, its first chain, the one behind)."""
+
+    found: PageMap
+    pieces: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+
+def _scan(source: PageSource, part: int, parts: int, on_progress: Progress, should_stop: ShouldStop) -> _Scanned:
+    """Look at one in `parts` of the pieces of a file. Raises `OSError`, `CancelledError`."""
     found = PageMap.empty(source.geometry)
-    size = source.geometry.page_size
-    for first, piece in source.pieces():
+    result = _Scanned(found)
+    size, total = source.geometry.page_size, source.page_count
+    for first, piece in source.pieces(part, parts):
         if should_stop():
             raise CancelledError("cancelled while reading pages", subject=source.path)
-        words = array("I", piece)
+        words, chain = array("I", piece)[:: size // 4], len(found.owners)
         if sys.byteorder == "little":
-            words = words[:: size // 4]
             words.byteswap()
-        else:
-            words = words[:: size // 4]
-        found.following.extend(words)
+        found.following[first : first + len(words)] = words
         kinds = piece[::size] if first > 1 else bytes((piece[100],)) + piece[size::size]
         for match in _NODES.finditer(kinds):
             place = match.start()
             _look(found, piece[place * size : (place + 1) * size], first + place, kinds[place])
-        on_progress(min(first + len(piece) // size - 1, source.page_count), source.page_count)
+        result.pieces.append((first, len(words), chain, len(found.owners)))
+        on_progress(min(first + len(words) * parts - 1, total), total)
+    return result
+
+
+def _joined(one: _Scanned, other: _Scanned) -> PageMap:
+    """Return what is known of all pages; chains are in the order of the pages that hold them."""
+    found = PageMap.empty(one.found.geometry)
+    found.interior, found.faults = one.found.interior | other.found.interior, one.found.faults | other.found.faults
+    for (first, count, chain, end), part in sorted(
+        [(piece, half.found) for half in (one, other) for piece in half.pieces], key=lambda one: one[0]
+    ):
+        pages = slice(first, first + count)
+        found.kinds[pages], found.counts[pages] = part.kinds[pages], part.counts[pages]
+        found.first[pages], found.last[pages] = part.first[pages], part.last[pages]
+        found.following[pages] = part.following[pages]
+        found.owners.extend(part.owners[chain:end])
+        found.heads.extend(part.heads[chain:end])
+        found.lengths.extend(part.lengths[chain:end])
     return found
 
 

@@ -49,11 +49,16 @@ class PageSource:
         data = os.pread(self._descriptor, size, (number - 1) * size)
         return data if len(data) == size else data.ljust(size, b"\0")
 
-    def pieces(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (number of the first page, whole pages) over the database, in order."""
+    @property
+    def descriptor(self) -> int:
+        """The open file."""
+        return self._descriptor
+
+    def pieces(self, part: int = 0, parts: int = 1) -> Iterator[tuple[int, bytes]]:
+        """Yield (number of the first page, whole pages) over the database, in order; or one in `parts` of them."""
         size = self.geometry.page_size
         step = max(1, PIECE // size)
-        for first in range(1, self.page_count + 1, step):
+        for first in range(1 + part * step, self.page_count + 1, parts * step):
             count = min(step, self.page_count + 1 - first)
             data = os.pread(self._descriptor, count * size, (first - 1) * size)
             yield first, data if len(data) == count * size else data.ljust(count * size, b"\0")

@@ -72,7 +72,8 @@ class Target:
 
     def room_for(self, first: int, last: int) -> bool:
         """Answer whether rowids from `first` to `last` lie in a stretch where leaves are missing."""
-        if not any(after < first and last <= upto for after, upto in self.allowed):
+        place = bisect.bisect_left(self.allowed, (first,)) - 1  # these rise, and none reaches into the next
+        if place < 0 or last > self.allowed[place][1]:
             return False
         at = bisect.bisect_left(self.kept, (first, LEAST, 0))
         if at < len(self.kept) and self.kept[at][0] <= last:

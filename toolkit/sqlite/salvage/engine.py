@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from toolkit import durable
@@ -32,6 +33,7 @@ def repair(
     *,
     scratch: Path,
     reference: Path | None = None,
+    again: Callable[[], bool] | None = None,
     on_progress: Progress = no_progress,
     should_stop: ShouldStop = never_stop,
 ) -> Account:
@@ -39,13 +41,17 @@ def repair(
 
     `source` is a private copy with its sidecars beside it, and is not changed. `scratch` is a private folder on the
     file system of `output`; the caller removes what is left in it. `reference` is a sound database, the newest
-    good backup: for its schema, and to tell tables apart; no row is taken from it. Progress counts pages read.
+    good backup: for its schema, and to tell tables apart; no row is taken from it. With `again`, which puts the same
+    bytes at `source` once more and answers whether it could, a large file is worked on itself instead of a copy of it:
+    it has gone then, whatever happens. Progress counts pages read.
 
     Raises `UnrepairableError` when nothing at all can be got back, `SpaceError`, `StorageError`, `CancelledError`;
     then nothing is left of `output`.
     """
     try:
-        return _Repair(source, output, scratch, reference, on_progress, should_stop).run()
+        return _Repair(
+            source, output, scratch, reference, again=again, on_progress=on_progress, should_stop=should_stop
+        ).run()
     except sqlite3.Error as error:
         _discard(output)
         if primary_code(error) == sqlite3.SQLITE_INTERRUPT:
@@ -99,17 +105,21 @@ class _Repair:
         output: Path,
         scratch: Path,
         reference: Path | None,
+        *,
+        again: Callable[[], bool] | None,
         on_progress: Progress,
         should_stop: ShouldStop,
     ) -> None:
         self.source, self.output, self.scratch, self.reference = source, output, scratch, reference
+        self.again = again
         self.on_progress, self.should_stop = on_progress, should_stop
 
     def run(self) -> Account:
         """Try what there is to try, keep the best."""
-        if os.stat(self.source).st_size == 0:
+        size = os.stat(self.source).st_size
+        if size == 0:
             raise UnrepairableError("the file is empty", subject=self.source)
-        settling = settle(self.source, self.scratch, self.reference)
+        settling = settle(self.source, self.scratch, self.reference, move=self.again is not None and size > SMALL)
         self.remains, self.alone = settling.remains, len(settling.files) == 1
         ways: list[_Way] = []
         failure: Exception | None = None
@@ -148,6 +158,8 @@ class _Repair:
         way = self._mend_once(settled, number, frozenset())
         if way.broken:
             if not settled.path.exists():
+                if not self.source.exists() and not (self.again is not None and self.again()):
+                    return way
                 more = self.scratch / "again"
                 more.mkdir()
                 settled = settle(self.source, more, self.reference).files[0]
@@ -199,7 +211,8 @@ class _Repair:
                 leftover.sequences(connection)
             apart, kept_apart = [*mended.apart, *finish.apart], 0
             with contained(doubts.append):
-                kept_apart = leftover.keep(connection, image, apart, mended.unplaced)
+                lone = leftover.lone_rows(image, mended.unplaced) if mended.lone is None else mended.lone
+                kept_apart = leftover.keep(connection, apart, lone)
         small = image.size <= SMALL
         checked = finish.checked and not (small or finish.broken or finish.unfilled or rebuilt)
         way = _Way(settled, written, mended, measure(written, full=small, checked=checked))

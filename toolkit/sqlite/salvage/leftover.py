@@ -18,7 +18,21 @@ MOST_COLUMNS = 200
 _AUTOINCREMENT = re.compile(r"\bAUTOINCREMENT\b", re.IGNORECASE)
 
 
-def keep(connection: sqlite3.Connection, image: Image, apart: list[tuple[str, Row]], pages: list[int]) -> int:
+Lone = tuple[int, int, list[Value]]
+"""A row of a page that belongs to no table: the page, the rowid, the values."""
+
+
+def lone_rows(image: Image, pages: list[int]) -> list[Lone]:
+    """Return the rows of leaves that could be given to no table. Raises `OSError`."""
+    return [
+        (page, rowid, values)
+        for page in dict.fromkeys(pages)
+        for rowid, values in leaf_rows(image, page, 100_000)
+        if values
+    ]
+
+
+def keep(connection: sqlite3.Connection, apart: list[tuple[str, Row]], lone: list[Lone]) -> int:
     """Write rows that were kept apart, and those of unplaced pages, into `lost_and_found`; return how many.
 
     Columns as in SQLite's `.recover`: rootpgno, pgno, nfield, id, c0 and so on; `mark` names the
@@ -27,8 +41,7 @@ def keep(connection: sqlite3.Connection, image: Image, apart: list[tuple[str, Ro
     rows: list[tuple[str, int, int, int, list[Value]]] = [
         (table, 0, row.page, row.rowid, row.values) for table, row in apart
     ]
-    for page in dict.fromkeys(pages):
-        rows += [("", page, page, rowid, values) for rowid, values in leaf_rows(image, page, 100_000) if values]
+    rows += [("", page, page, rowid, values) for page, rowid, values in lone]
     if not rows:
         return 0
     width = min(MOST_COLUMNS, max(len(row[4]) for row in rows))

@@ -16,7 +16,7 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import build, remains, spans, witness
+from toolkit.sqlite.salvage import build, leftover, orphans, remains, spans, witness
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
@@ -34,12 +34,16 @@ from toolkit.sqlite.salvage.unused import free_unused
 SMALL = 16 * 1024 * 1024
 """Files up to this size are looked at row by row in any case."""
 
+MOST_UNPLACED = 1000
+"""Pages that fit no table whose rows are kept in memory, so that the pages can be used again."""
+
 
 @dataclass(slots=True)
 class Mended:
     """What was mended: rows carved and stretches not covered by table, indexes to fill, rows that fit nowhere.
 
-    `freed`: every page that no tree holds is in the freelist, so the file can stay as it is.
+    `freed`: every page that no tree holds is in the freelist, so the file can stay as it is; `lone` are then the
+    rows of the pages that are `unplaced`, read before.
     """
 
     schema: Schema
@@ -50,6 +54,7 @@ class Mended:
     remains: dict[str, list[Remains]] = field(default_factory=dict)
     apart: list[tuple[str, Row]] = field(default_factory=list)
     unplaced: list[int] = field(default_factory=list)
+    lone: list[leftover.Lone] | None = None
     indexes: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     unkeyed: dict[str, Unkeyed] = field(default_factory=dict)
@@ -286,12 +291,19 @@ class Mender:
         open_targets = [target for target in targets.values() if target.allowed]
         if not open_targets:
             return
-        for page in self.survey.orphans():
-            if self.found.kinds[page] in (2, 5, 10) or (self.found.kinds[page] == 13 and page not in self.found.faults):
-                continue
+        kinds, faults = self.found.kinds, self.found.faults
+        pages = [
+            page
+            for page in self.survey.orphans()
+            if not (kinds[page] in (2, 5, 10) or (kinds[page] == LEAF_TABLE and page not in faults))
+        ]
+        shapes = [target.shape for target in open_targets]
+        for page, carved in orphans.carved(self.image, pages, shapes, self.should_stop):
             self._check()
-            with contained(functools.partial(self._doubt, f"page {page}")):
-                self._carve_orphan(page, open_targets)
+            if isinstance(carved, Exception):
+                self._doubt(f"page {page}", str(carved) or type(carved).__name__)
+            else:
+                self._take_orphan(carved, open_targets)
 
     def _carve_place(self, target: Target, place: Place) -> None:
         after, upto = target.bounds.get(place.page, (LEAST, MOST))
@@ -302,13 +314,12 @@ class Mender:
         if found.whole and found.rows:
             target.whole.append((found.rows[0].rowid, found.rows[-1].rowid))
 
-    def _carve_orphan(self, page: int, targets: list[Target]) -> None:
+    def _take_orphan(self, carved: list[list[Row]], targets: list[Target]) -> None:
+        """Give the rows of one page to the table that has room for clearly the most of them."""
         tried: list[tuple[int, int, list[Row]]] = []
         for at, target in enumerate(targets):
             rows = [
-                row
-                for row in carve(self.image, page, target.shape, self.image.encoding).rows
-                if target.room_for(row.rowid, row.rowid) and row.rowid not in target.carved
+                row for row in carved[at] if target.room_for(row.rowid, row.rowid) and row.rowid not in target.carved
             ]
             if target.witness is not None:
                 rows = [row for row in rows if target.witness.confirms(row.rowid, row.values)]
@@ -371,9 +382,9 @@ class Mender:
         gaps = [] if self._explained(target) else list(spans.uncovered(target.allowed, covered))
         heard = target.witness
         if heard is not None and gaps:
-            starts = [LEAST - 1 if after is None else after for after, _ in gaps]
+            edges = spans.edges(gaps)
             inside = frozenset(
-                rowid for rowid in heard.values if rowid not in target.carved and spans.inside(rowid, gaps, starts)
+                rowid for rowid in heard.values if rowid not in target.carved and spans.between(rowid, edges)
             )
             self.result.named[name] = inside
             told = sorted(inside)
@@ -384,13 +395,10 @@ class Mender:
 
     def _remains(self, name: str, target: Target, gaps: list[tuple[int | None, int | None]]) -> None:
         """Hear what the damaged indexes of a table still say of the rows in its gaps."""
-        starts = [LEAST - 1 if after is None else after for after, _ in gaps]
         for index in target.shape.indexes:
             tree = self.index_trees.get(index.name)
             if tree is not None:
-                told = remains.remains(
-                    self.survey, tree, target.shape, index, lambda rowid: spans.inside(rowid, gaps, starts)
-                )
+                told = remains.remains(self.survey, tree, target.shape, index, gaps)
                 if told is not None:
                     self.result.remains.setdefault(name, []).append(told)
 
@@ -423,10 +431,13 @@ class Mender:
     def _free(self) -> None:
         """Make what no tree holds free, of a large file, so that it need not be written anew.
 
-        Not where pages outside of trees are still wanted, nor where a file that was left so turned out broken.
+        Not where pages outside of trees are still wanted, nor where a file that was left so turned out broken. Few
+        pages that fit no table are read before.
         """
-        wanted = self.image.geometry.auto_vacuum or self.result.unkeyed or self.result.unplaced or self.doubted
+        many = len(self.result.unplaced) > MOST_UNPLACED
+        wanted = self.image.geometry.auto_vacuum or self.result.unkeyed or many or self.doubted
         if self.image.size > SMALL and not wanted:
+            self.result.lone = leftover.lone_rows(self.image, self.result.unplaced)
             roots = {entry.root for entry in self.schema.entries if entry.kind in ("table", "index") and entry.root > 1}
             self.result.freed = free_unused(self.image, self.found, sorted(roots))
 

@@ -49,17 +49,17 @@ class Settling:
     remains: list[tuple[int, bytes]] = field(default_factory=list)
 
 
-def settle(source: Path, scratch: Path, reference: Path | None) -> Settling:
-    """Return the files to try. `source` is not changed.
+def settle(source: Path, scratch: Path, reference: Path | None, *, move: bool = False) -> Settling:
+    """Return the files to try. `source` is not changed; it is moved where it may be and has no sidecars beside it.
 
     Raises `OSError`, and `UnrepairableError` for what is certainly no database.
     """
-    return _Work(source, scratch, reference).run()
+    return _Work(source, scratch, reference, move=move).run()
 
 
 class _Work:
-    def __init__(self, source: Path, scratch: Path, reference: Path | None) -> None:
-        self.source, self.scratch = source, scratch
+    def __init__(self, source: Path, scratch: Path, reference: Path | None, *, move: bool) -> None:
+        self.source, self.scratch, self.move = source, scratch, move
         self.reference = b""
         if reference is not None:
             with open(reference, "rb") as file:
@@ -76,7 +76,9 @@ class _Work:
         if found.kind in ("empty", "other", "encrypted"):
             raise UnrepairableError(found.faults[0].text, subject=self.source, hint="restore the newest good backup")
         base, said = self.scratch / "base.db", []
-        if found.sound:
+        if found.sound and self.move and frames is None and journal is None:
+            os.rename(self.source, base)
+        elif found.sound:
             blocks.copy_file(os.fspath(self.source), os.fspath(base))
         else:
             mending = envelope.mend(

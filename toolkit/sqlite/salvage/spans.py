@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from toolkit.sqlite.salvage.carve import LEAST, MOST
 
+Stretch = tuple[int | None, int | None]
+"""What lies behind the first and before the second rowid; None is an open end."""
 
-def inside(rowid: int, gaps: list[tuple[int | None, int | None]], starts: list[int]) -> bool:
-    """Answer whether a rowid lies in one of the gaps, which rise; `starts` are their beginnings."""
-    at = bisect.bisect_left(starts, rowid) - 1
-    if at < 0:
-        return False
-    before = gaps[at][1]
-    return before is None or rowid < before
+
+def edges(gaps: Sequence[Stretch]) -> list[int]:
+    """Return where gaps, which rise, begin and end, one after another: for `between`."""
+    return [
+        edge
+        for after, before in gaps
+        for edge in (LEAST - 1 if after is None else after, MOST + 1 if before is None else before)
+    ]
+
+
+def between(rowid: int, edges: Sequence[int]) -> bool:
+    """Answer whether a rowid lies in one of the gaps with these `edges`."""
+    at = bisect.bisect_left(edges, rowid)
+    return at % 2 == 1 and edges[at] != rowid
 
 
 def holds(gap: tuple[int | None, int | None], rowids: list[int]) -> bool:
