@@ -56,14 +56,14 @@ class KeyScreen(Page):
 
         def typed(code: str | None) -> None:
             if code:
-                self.ui.start(self._act("--code", code.strip()), self._answered)
+                self.ui.start(self._proof("--code", code.strip()), self._answered)
 
         more = "it looks like ABCD-EFGH-IJKL-MNOP"
         self.ui.push_screen(AskText("Which code does the message hold?", more=more), typed)
 
     def do_accept(self) -> None:
         """Ask once more, then note that somebody vouches."""
-        act = self._act("--accept")
+        act = self._proof("--accept")
 
         def answered(yes: bool | None) -> None:  # noqa: FBT001 - Textual passes it by place
             if yes:
@@ -73,7 +73,7 @@ class KeyScreen(Page):
         question = f"Vouch that the private key of {self._profile} exists?"
         self.ui.push_screen(Confirm(question, self.ui.line(act), more), answered)
 
-    def _act(self, *more: str) -> Act:
+    def _proof(self, *more: str) -> Act:
         return Act(words=("config", "prove-key", self._profile, *more), title="the proof of a key", job=False)
 
     def _answered(self, started: Started) -> None:
