@@ -22,7 +22,8 @@
     ├── UnsafeArchiveError        an archive would write outside its target, or is a bomb
     ├── FormatError               an archive, manifest or catalog of an unknown kind or a newer version
     ├── StorageError              writing or removing in the vault or at the target failed
-    │   └── SpaceError            too little space; carries the bytes needed and free
+    │   ├── SpaceError            too little space; carries the bytes needed and free
+    │   └── OutputError           what is printed cannot be written
     ├── RefusedError              refused for safety, nothing was changed
     │   ├── NotConfirmedError
     │   ├── UndecidedError        clashes that nobody decided
@@ -191,6 +192,12 @@ class StorageError(LifeboatError):
     """Writing or removing failed in the vault or at the target."""
 
     code = "storage"
+
+
+class OutputError(StorageError):
+    """What is printed cannot be written where stdout goes."""
+
+    code = "output"
 
 
 class SpaceError(StorageError):

@@ -28,6 +28,7 @@ ANNOUNCED = {
 """Modules that write by themselves and say so to `durable.on_step` before each step, with the reason."""
 
 PRIVATE = {
+    "toolkit/cli/output.py": "streams that were closed, to nowhere",
     "toolkit/destinations/conformance.py": "files of one check, in its scratch folder",
     "toolkit/fleet/collection.py": "a link in the cache",
     "toolkit/fleet/playbook.py": "the folder of one run of Ansible",

@@ -15,6 +15,7 @@ import click
 
 from toolkit import __version__
 from toolkit.cli.exit_codes import ExitCode, of_error
+from toolkit.cli.output import failed, open_streams
 from toolkit.cli.settings import LazyGroup, Settings
 from toolkit.errors import LifeboatError
 
@@ -83,6 +84,7 @@ def cli(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never shows a traceback unless LIFEBOAT_DEBUG is set."""
     gc.set_threshold(*RARELY)
+    open_streams()
     sys.exit(run(arguments))
 
 
@@ -103,14 +105,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return report_usage(error, settings)
     except (click.Abort, KeyboardInterrupt):
         return report_interrupt(settings)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except SystemExit:  # how Click ends when nobody reads its output any more
         return ExitCode.DONE
     except Exception as error:  # noqa: BLE001 -- the boundary: a bug is reported, never shown as a traceback
-        from toolkit.cli.bug import report_bug
-
-        return report_bug(error, settings)
+        return _report_other(error, settings)
     return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+def _report_other(error: Exception, settings: Settings) -> int:
+    """Say that the output cannot be written where that is it; everything else is a bug."""
+    if isinstance(error, OSError) and (problem := failed(error)) is not None:
+        return report_error(problem, settings, of_error(problem))
+    from toolkit.cli.bug import report_bug
+
+    return report_bug(error, settings)
 
 
 def report_error(error: LifeboatError, settings: Settings, code: ExitCode) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from toolkit.cli.exit_codes import ExitCode
+from toolkit.cli.output import printing
 from toolkit.events import Outcome
 from toolkit.operations.report import Notice, Report, clean
 
@@ -21,11 +22,12 @@ def print_document(
     error: Notice | None = None,
     more: dict[str, int] | None = None,
 ) -> None:
-    """Print `fields` in the envelope of DESIGN.md section 6 as one line of JSON on stdout."""
+    """Print `fields` in the envelope of DESIGN.md section 6 as one line of JSON on stdout. Raises `OutputError`."""
     problem = None if error is None else {**clean(msgspec.to_builtins(error)), **(more or {})}
     document = {"outcome": outcome.value, "exit": int(code), "job": job, **fields, "error": problem}
-    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
-    sys.stdout.flush()
+    line = msgspec.json.encode(document).decode()
+    with printing():
+        sys.stdout.write(f"{line}\n")
 
 
 def print_report(report: Report, *, code: ExitCode, job: str | None = None) -> None:

@@ -8,7 +8,7 @@ from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.render.document import print_document
 from toolkit.cli.settings import Settings
 from toolkit.display import display
-from toolkit.errors import CancelledError, LifeboatError, LockedError, RefusedError, SpaceError
+from toolkit.errors import CancelledError, LifeboatError, LockedError, OutputError, RefusedError, SpaceError
 from toolkit.events import Outcome
 from toolkit.operations.report import Notice
 
@@ -24,15 +24,7 @@ def show_error(error: LifeboatError, settings: Settings, code: ExitCode) -> None
     """Print what happened, to what, and what to do next; with `--events` as an event, when no job has said it."""
     if settings.events and error.job is None:
         _show_event(error)
-    if settings.json:
-        print_document(
-            {"changed": error.changed, "warnings": []},
-            outcome=outcome_of(error),
-            code=code,
-            job=error.job,
-            error=Notice(code=error.code, message=error.message, subject=error.subject, hint=error.hint),
-            more=_numbers(error),
-        )
+    if settings.json and not isinstance(error, OutputError) and _show_document(error, code):
         return
     if settings.events:
         return
@@ -41,6 +33,22 @@ def show_error(error: LifeboatError, settings: Settings, code: ExitCode) -> None
         click.echo(f"  to: {display(error.subject)}", err=True)
     if error.hint:
         click.echo(f"  try: {display(error.hint)}", err=True)
+
+
+def _show_document(error: LifeboatError, code: ExitCode) -> bool:
+    """Print the document of `error`; False where stdout does not take it, and stderr has to."""
+    try:
+        print_document(
+            {"changed": error.changed, "warnings": []},
+            outcome=outcome_of(error),
+            code=code,
+            job=error.job,
+            error=Notice(code=error.code, message=error.message, subject=error.subject, hint=error.hint),
+            more=_numbers(error),
+        )
+    except OutputError:
+        return False
+    return True
 
 
 def _show_event(error: LifeboatError) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import click
 
+from toolkit.cli.output import printing
 from toolkit.cli.settings import Settings
 from toolkit.display import display
 from toolkit.operations.report import Ending, Report
@@ -19,10 +20,11 @@ MOST_WARNINGS = 20
 
 
 def print_text(report: Report, lines: Sequence[str], settings: Settings) -> None:
-    """Print the `lines` of a report, then what it warns of (all of it with -v)."""
+    """Print the `lines` of a report, then what it warns of (all of it with -v). Raises `OutputError`."""
     silent = _is_silent(report, settings)
-    for line in () if silent else lines:
-        click.echo(line)
+    with printing():
+        for line in () if silent else lines:
+            click.echo(line)
     if settings.events:
         return
     shown = report.warnings if settings.verbose else report.warnings[:MOST_WARNINGS]
