@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from toolkit.cli.render.progress import clear_line
 from toolkit.cli.settings import settings
 from toolkit.display import display
 from toolkit.errors import NotConfirmedError
@@ -14,8 +15,17 @@ from toolkit.operations.restoring.plan import ClashRow
 
 
 def has_terminal() -> bool:
-    """Say whether somebody can answer: stdin and stderr are terminals."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    """Say whether somebody can be asked: stdin and stderr are terminals, and stderr is not for events."""
+    return not settings().events and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def shows_plan(*, yes: bool) -> bool:
+    """Say whether the plan is shown before it is confirmed: nobody is asked to confirm what was not seen."""
+    given = settings()
+    shown = not yes and (has_terminal() or not (given.quiet or given.json or given.events))
+    if shown:
+        clear_line()
+    return shown
 
 
 def confirm(plan: Plan, *, yes: bool, word: str | None = None) -> None:
@@ -55,6 +65,7 @@ _CLASH_KEYS = {"r": "replace", "s": "skip", "n": "rename", "w": "newer"}
 
 def ask_clash(row: ClashRow, of_its_kind: int) -> tuple[str, bool]:
     """Ask what becomes of one clash; return the choice and whether it counts for all of the same kind."""
+    clear_line()
     click.echo(f"{display(row.path)}: {row.kind} at the target", err=True)
     text = "  [r]eplace, [s]kip, re[n]ame, ne[w]er"
     if of_its_kind > 1:

@@ -194,6 +194,6 @@ def _detach(session: Session, operation: str, targets: Sequence[str | Path]) -> 
         print_document(fields, outcome=Outcome.OK, code=ExitCode.DONE, job=job.id)
     else:
         click.echo(job.id)
-        if not given.quiet:
+        if not (given.quiet or given.events):
             click.echo(f"running on as job {job.id}; `lifeboat jobs attach {job.id}` shows it", err=True)
     raise click.exceptions.Exit(ExitCode.DONE)

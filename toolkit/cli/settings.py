@@ -169,6 +169,9 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Show the help and end with the code for usage where no command is named."""
         if not args and not ctx.resilient_parsing:
+            given = ctx.ensure_object(Settings)
+            if given.json or given.events:
+                ctx.fail(f"Which of its commands? There are: {', '.join(self.commands)}.")
             click.echo(ctx.get_help(), err=True)
             raise click.exceptions.Exit(ExitCode.USAGE)
         return super().parse_args(ctx, args)

@@ -10,7 +10,7 @@ from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.moments import MOMENT
 from toolkit.cli.options import ALL_KINDS, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
@@ -72,7 +72,7 @@ def delete_command(backups: tuple[str, ...], **options: Any) -> None:
 
 
 def _delete(session: Session, request: DeleteRequest, job: Job, options: dict[str, Any]) -> DeleteReport:
-    from toolkit.cli.prompts import confirm
+    from toolkit.cli.prompts import confirm, shows_plan
     from toolkit.cli.render.removal import show_delete
     from toolkit.operations import delete
 
@@ -81,8 +81,7 @@ def _delete(session: Session, request: DeleteRequest, job: Job, options: dict[st
         return delete.dry_run(made)
     made = delete.settle(session, made, request, job)
     delete.require_allowed(session, made)
-    given = settings()
-    if not (options["yes"] or given.quiet or given.json or given.events):
+    if shows_plan(yes=options["yes"]):
         show_delete(made)
     confirm(made.plan, yes=options["yes"], word=options["confirm"])
     return delete.apply(session, made, job)

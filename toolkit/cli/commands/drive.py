@@ -52,11 +52,13 @@ def login_command(destination: str | None) -> None:
 
 
 def _sayer(job: Job) -> Any:
+    from toolkit.cli.render.progress import clear_line
     from toolkit.display import display
 
     def say(url: str, code: str, seconds: int) -> None:
         job.log("info", "sign-in", f"open {url} and type {code}", url=url, user_code=code, seconds=seconds)
         if not settings().events:
+            clear_line()
             click.echo(f"On a phone or another computer, open: {display(url)}", err=True)
             click.echo(f"and type this code:                   {display(code)}", err=True)
             click.echo(f"Waiting (the code is good for {seconds // 60} minutes; ctrl+c ends this) …", err=True)
@@ -218,15 +220,14 @@ def _remove(operation: str, targets: Any, plan: Any, options: dict[str, Any]) ->
 
 
 def _planned(session: Session, job: Job, plan: Any, options: dict[str, Any]) -> DriveReport:
-    from toolkit.cli.prompts import confirm
+    from toolkit.cli.prompts import confirm, shows_plan
     from toolkit.cli.render.drive import show_removal
     from toolkit.operations.offsite import drivefiles
 
     made = plan(session, job)
     if options["dry_run"]:
         return drivefiles.dry_run(made)
-    given = settings()
-    if made.going and not (options["yes"] or given.quiet or given.json or given.events):
+    if made.going and shows_plan(yes=options["yes"]):
         show_removal(made)
     confirm(made.plan, yes=options["yes"], word=options["confirm"])
     return drivefiles.apply(session, made, job)

@@ -93,7 +93,7 @@ def _plan_and_run(
 
 
 def _after_plan(session: Session, asked: FleetRequest, job: Job, options: dict[str, Any]) -> FleetReport:
-    from toolkit.cli.prompts import confirm
+    from toolkit.cli.prompts import confirm, shows_plan
     from toolkit.cli.render.fleet import show_plan
     from toolkit.operations import fleet
 
@@ -101,8 +101,7 @@ def _after_plan(session: Session, asked: FleetRequest, job: Job, options: dict[s
     confirmed = fleet.plan_of(planned, asked)
     if options["dry_run"] or confirmed is None or planned.plan is None:
         return planned
-    given = settings()
-    if not (options["yes"] or given.quiet or given.json or given.events):
+    if shows_plan(yes=options["yes"]):
         show_plan(planned)
     confirm(planned.plan, yes=options["yes"], word=options["confirm"])
     return fleet.merged(planned, fleet.run(session, confirmed, job))

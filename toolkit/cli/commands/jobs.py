@@ -91,6 +91,8 @@ def attach_command(job: str, from_seq: int) -> None:
     try:
         status = attach(directory, _Watcher(directory), from_seq=from_seq)
     except KeyboardInterrupt:
+        if settings().events:
+            raise click.exceptions.Exit(ExitCode.DONE) from None
         click.echo(f"\nleft; the job goes on (`lifeboat jobs cancel {directory.name}` ends it)", err=True)
         raise click.exceptions.Exit(ExitCode.DONE) from None
     report = jobs.JobsReport(jobs=[jobs.row_of(status)])

@@ -17,7 +17,7 @@ from toolkit.cli.options import (
     yes_option,
 )
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command, settings
+from toolkit.cli.settings import Command
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
@@ -59,7 +59,7 @@ def prune_command(profile: str | None, **options: Any) -> None:
 
 
 def _prune(session: Session, words: list[str], rules: dict[str, Any], job: Job, options: dict[str, Any]) -> PruneReport:
-    from toolkit.cli.prompts import confirm
+    from toolkit.cli.prompts import confirm, shows_plan
     from toolkit.cli.render.removal import show_prune
     from toolkit.operations import prune
     from toolkit.operations.targets import profile_names
@@ -71,8 +71,7 @@ def _prune(session: Session, words: list[str], rules: dict[str, Any], job: Job, 
     described = prune.describe(session, plans, words, rules)
     if options["dry_run"] or described.plan is None:
         return described
-    given = settings()
-    if described.removed and not (options["yes"] or given.quiet or given.json or given.events):
+    if described.removed and shows_plan(yes=options["yes"]):
         show_prune(described)
     confirm(described.plan, yes=options["yes"], word=options["confirm"])
     return prune.apply(session, plans, job)

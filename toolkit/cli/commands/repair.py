@@ -10,7 +10,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import assume_unused_option, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command, identity_options, settings
+from toolkit.cli.settings import Command, identity_options
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
@@ -77,8 +77,7 @@ def repair_command(database: Path, **options: Any) -> None:
         with prepared(session, request, job) as made:
             if look:
                 return repair.looked(made, recovery.announce(session, job, made.plan))
-            given = settings()
-            if not (yes or given.quiet or given.json or given.events) and made.plan.confirm != "none":
+            if prompts.shows_plan(yes=yes) and made.plan.confirm != "none":
                 show_plan(made)
             prompts.confirm(made.plan, yes=yes, word=confirm)
             return repair.apply(session, made, job)

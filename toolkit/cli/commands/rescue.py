@@ -100,8 +100,7 @@ def _rescue(session: Session, request: RescueRequest, job: Job, options: dict[st
             return rescue.looked(made, recovery.announce(session, job, made.plan))
         if plan_file is not None:
             rescue_plan.require_kept(plan_file, made)
-        given = settings()
-        if not (options["yes"] or given.quiet or given.json or given.events):
+        if prompts.shows_plan(yes=options["yes"]):
             show_plan(made)
         prompts.confirm(made.plan, yes=options["yes"], word=options["confirm"])
         return rescue.apply(session, made, job)

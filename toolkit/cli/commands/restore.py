@@ -137,7 +137,7 @@ def _restore_from(session: Session, backup: str | None, options: dict[str, Any])
 
 
 def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[str, Any]) -> RestoreReport:
-    from toolkit.cli.prompts import confirm
+    from toolkit.cli.prompts import confirm, shows_plan
     from toolkit.cli.render.restore import show_plan
     from toolkit.operations import recovery, restore
     from toolkit.operations.restoring import decisions
@@ -156,7 +156,7 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
     given = settings()
     if made.undecided and not given.json and not options["yes"]:
         _ask(made)
-    if not (options["yes"] or given.quiet or given.json or given.events) and made.plan.confirm != "none":
+    if shows_plan(yes=options["yes"]) and made.plan.confirm != "none":
         show_plan(made, session.said)
     if not made.undecided:
         confirm(made.plan, yes=options["yes"], word=options["confirm"])

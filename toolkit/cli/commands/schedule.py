@@ -205,7 +205,7 @@ def run_command() -> None:
     process = Process(where.program)
 
     def say(line: str) -> None:
-        if not given.quiet:
+        if not (given.quiet or given.events):
             click.echo(line, err=True)
 
     foreground = Foreground(session, where, process, say=say)

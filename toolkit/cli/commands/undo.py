@@ -9,7 +9,7 @@ import click
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.options import assume_unused_option, confirm_option, dry_run_option, yes_option
 from toolkit.cli.run import work
-from toolkit.cli.settings import Command, identity_options, settings
+from toolkit.cli.settings import Command, identity_options
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
@@ -47,8 +47,7 @@ def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | N
         if dry_run:
             plan = recovery.announce(session, job, found.plan)
             return restore.RestoreReport(plan=plan, warnings=list(found.warnings), target="undo")
-        given = settings()
-        if not (yes or given.quiet or given.json or given.events):
+        if prompts.shows_plan(yes=yes):
             show_undo(found)
         prompts.confirm(found.plan, yes=yes, word=confirm)
         return undo.apply(session, found, made, job, assume_unused=assume_unused)

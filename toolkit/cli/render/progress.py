@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import IO
 
@@ -10,6 +11,13 @@ from toolkit.events import Advanced, Event, JobFinished, Logged, StepStarted
 from toolkit.wording import bar, duration_text, percent_text, rate_text, size_text
 
 _CLEAR = "\r\x1b[K"
+
+
+def clear_line() -> None:
+    """Take the line of progress away, where there is one, before other words go to stderr."""
+    if sys.stderr.isatty():
+        sys.stderr.write(_CLEAR)
+        sys.stderr.flush()
 
 
 def progress_line(stream: IO[str], *, verbose: int = 0) -> Callable[[Event], None]:
