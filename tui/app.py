@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, ScreenStackError, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -25,6 +27,7 @@ from tui.act import Act, Started
 from tui.palette import Commands
 from tui.screens.frame import Frame
 from tui.screens.table import SCREENS
+from tui.sent import Sent
 from tui.terminal import Terminal
 from tui.text import Glyphs, line
 from tui.verbs import NAMES, Verb
@@ -51,6 +54,7 @@ class LifeboatApp(App[None]):
             for digit, (name, title) in enumerate(NAMES.items(), 1)
         ),
         Binding("ctrl+q", "quit", "Leave", show=False, id="leave", priority=True),
+        Binding("ctrl+l", "redraw", "Draw again", show=False, id="redraw", priority=True),
     ]
 
     class FactsRead(Message):
@@ -82,6 +86,7 @@ class LifeboatApp(App[None]):
         self.mine: set[str] = set()
         self.watching = Watching(session, lambda jobs, seen: self.post_message(self.FactsRead(jobs, seen)))
         self._watches = watching
+        self._sent = Sent()
         Glyphs.ascii = terminal.ascii
         self.theme = terminal.theme
 
@@ -89,6 +94,7 @@ class LifeboatApp(App[None]):
 
     def on_mount(self) -> None:
         """Take the user's keys, hear signals, and begin to watch once the first paint is out."""
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.set_keymap(dict(self.session.config.ui.keymap))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -104,6 +110,19 @@ class LifeboatApp(App[None]):
         self.exit(return_code=128 + number)
         if number == signal.SIGHUP:
             asyncio.get_running_loop().call_later(2, os._exit, 128 + number)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send only what differs of an update: on a slow line the rest is what one waits for."""
+        sends = self._running and not (self._closed or self._batch_count or self.is_headless)
+        if sends and isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            whole = screen._compositor.render_full_update  # noqa: SLF001
+            renderable = cast("RenderableType", self._sent.narrowed(renderable, self.size, self.console, whole))
+        super()._display(screen, renderable)
+
+    def action_redraw(self) -> None:
+        """Send the whole screen again: something else may have written on the terminal."""
+        self._sent.forget()
+        self.refresh()
 
     def on_unmount(self) -> None:
         """Stop watching; the jobs go on."""
@@ -155,6 +174,7 @@ class LifeboatApp(App[None]):
     async def go(self, mode: str) -> None:
         """Go to the screen `mode`; what lies over it there, such as a wizard, is still there."""
         if mode != self.current_mode and not self._exit:  # a new stack must not come while all are closed
+            self._sent.forget()
             await self.switch_mode(mode)
 
     async def show_job(self, job: str) -> None:
@@ -258,7 +278,6 @@ class LifeboatApp(App[None]):
                 subprocess.run([program], cwd=place, check=False)
         except SuspendNotSupported:
             self.say("this terminal cannot be lent to a shell", severity="warning")
-        self.refresh(layout=True)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Return what the palette offers besides the verbs; no themes where there are no colours."""

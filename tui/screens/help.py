@@ -33,7 +33,7 @@ class HelpScreen(Frame):
         said += [self._row(verb) for verb in self._of.verbs()]
         said += [Content(""), put(("  1-8        ", "bold"), "the screens, from anywhere; 9 the menu of this one")]
         said += [put(("  arrows j k ", "bold"), "move; g G first and last; > sorts, < turns; Space marks")]
-        said += [put(("  ctrl+q     ", "bold"), "leave; jobs go on")]
+        said += [put(("  ctrl+q     ", "bold"), "leave; jobs go on     ", ("ctrl+l", "bold"), "  draw all of it again")]
         return said
 
     def _row(self, verb: Verb) -> Content:
