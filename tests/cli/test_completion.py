@@ -1,12 +1,16 @@
-"""completion: a real bash completes commands, and no command is imported for it."""
+"""completion: real shells complete commands, and no command is imported for it."""
 
 from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +65,47 @@ def test_bash_completes_all_commands_subcommands_and_options(path: str) -> None:
     assert completed(path, "lifeboat", "jobs", "at") == ["attach"]
     assert completed(path, "lifeboat", "backup", "--no") == ["--note", "--no-upload", "--no-prune", "--no-color"]
     assert completed(path, "lifeboat", "backup", "--kind", "we") == ["weekly"]
+
+
+def test_fish_completes_commands_and_options(path: str, tmp_path: Path) -> None:
+    script = tmp_path / "lifeboat.fish"
+    script.write_text(lifeboat("completion", "fish").stdout)
+    lines = ("lifeboat bac", "lifeboat backup --kind we", "lifeboat jobs at")
+    code = f"source {script}; " + "; ".join(f"complete -C '{line}'" for line in lines)
+    environment = {**os.environ, "PATH": path, "HOME": str(tmp_path)}
+    ran = subprocess.run(
+        ["fish", "--no-config", "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert [line.partition("\t")[0] for line in ran.stdout.splitlines()] == ["backup", "weekly", "attach"]
+
+
+def test_zsh_completes_commands_and_options(path: str, tmp_path: Path) -> None:
+    """It is found in `fpath` under its name, as the role lifeboat_install puts it there."""
+    (tmp_path / "_lifeboat").write_text(lifeboat("completion", "zsh").stdout)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {"PATH": path, "HOME": str(tmp_path), "TERM": "dumb"})
+    try:
+        setup = f"fpath=({tmp_path} $fpath); autoload -Uz compinit; compinit -u -D; PS1='re''ady '\n"
+        typed(terminal, setup, "ready ")
+        for line, offered in (("bac", "backup "), ("backup --kind we", "weekly "), ("jobs at", "attach ")):
+            shown = typed(terminal, f"\x15lifeboat {line}\t", offered)  # Control-U first: an empty line
+            assert offered in shown
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def typed(terminal: int, keys: str, awaited: str) -> str:
+    """Type `keys`; return what the shell shows until `awaited` is in it, or for a minute."""
+    os.write(terminal, keys.encode())
+    seen, end = "", time.monotonic() + 60
+    while awaited not in seen and time.monotonic() < end:
+        if select.select([terminal], [], [], 1)[0]:
+            seen += os.read(terminal, 4096).decode(errors="replace")
+    return seen
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import click
 
 from toolkit.cli.settings import Command
 
+_CLICKS_TEST, _EVERY_TIME = "$zsh_eval_context[-1] == loadautofunc", "$funcstack[1] == _lifeboat"
+"""Click's script for zsh completes only when it is loaded from `fpath`: the next time it would offer nothing."""
+
 
 @click.command(
     "completion",
@@ -30,4 +33,4 @@ def completion_command(context: click.Context, shell: str) -> None:
         raise click.BadParameter(f"there is no completion for {shell}")
     script = kind(context.find_root().command, {}, "lifeboat", "_LIFEBOAT_COMPLETE")
     # Not `source`: that starts a bash only to warn of versions that no supported system has any more.
-    click.echo(script.source_template % script.source_vars())
+    click.echo((script.source_template % script.source_vars()).replace(_CLICKS_TEST, _EVERY_TIME))
