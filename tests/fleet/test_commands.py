@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,20 @@ def test_backup_and_status_while_one_server_is_dead(servers: Fleet) -> None:
     kept = fleet_status.last(open_session())
     assert kept is not None
     assert [row.host for row in kept.rows] == ["dead", "web-01", "web-02"]
+
+
+def test_a_server_where_not_all_went_well_says_what(servers: Fleet) -> None:
+    shutil.rmtree(servers.application("web-01") / "uploads")
+    ran = servers.run("backup", "--json")
+    assert (ran.code, ran.document["hosts"]["web-01"]["outcome"]) == (3, "warn")
+    [said] = ran.document["warnings"]
+    assert (said["code"], said["subject"]) == ("host-failed", "web-01")
+    assert str(servers.application("web-01") / "uploads") in said["message"]
+    assert ran.document["notes"] == ["backup: 1 of 2 servers went well"]
+    damaged.lose_leaf(servers.application("web-02") / "shop.db")
+    found = servers.run("diagnose")
+    assert found.code == 4
+    assert f"{servers.application('web-02') / 'shop.db'} is damaged" in found.stderr
 
 
 def test_no_server_answers(servers: Fleet) -> None:
@@ -228,6 +243,6 @@ def test_ansible_that_is_not_installed(servers: Fleet, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", "/nowhere")
     ran = servers.run("ping")
     assert ran.code == 1
-    assert "lifeboat[fleet]" in ran.stderr
+    assert "'.[fleet]'" in ran.stderr
     with pytest.raises(FileNotFoundError):
         subprocess.run(["ansible-playbook"], check=True)

@@ -24,7 +24,7 @@ def where(cache: Path, beside: Path | None = None) -> Path:
         return beside
     if not (beside / "galaxy.yml").is_file():
         raise NotFoundError(
-            "this installation has no playbooks", subject=beside, hint="install Lifeboat with pip: lifeboat[fleet]"
+            "this installation has no playbooks", subject=beside, hint="in a checkout: pipx install '.[fleet]'"
         )
     folder = cache / "collections"
     link = folder / INSIDE

@@ -26,7 +26,7 @@ def program(name: str, environ: Mapping[str, str]) -> str:
     found = str(beside) if beside.is_file() else shutil.which(name, path=environ.get("PATH"))
     if found is None:
         raise FleetError(
-            "Ansible is not installed beside Lifeboat", subject=name, hint="pipx install 'lifeboat[fleet]'"
+            "Ansible is not installed beside Lifeboat", subject=name, hint="in a checkout: pipx install '.[fleet]'"
         )
     return found
 

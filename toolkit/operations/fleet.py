@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from toolkit.errors import UsageError
-from toolkit.events import Level
+from toolkit.events import Level, RawName, plain_name
 from toolkit.fleet import collection, inventory, playbook
 from toolkit.fleet.host import Contact, HostRun, News, Result
 from toolkit.fleet.inventory import Host
@@ -32,6 +32,9 @@ OWN_WORDS = {"rehearse": ("--rehearse",)}
 """Options that a playbook gives by itself: what is given from here takes their place."""
 
 INVENTORY = "LIFEBOAT_INVENTORY"
+
+_DAMAGE = 4
+"""The exit code of a command that found damage (DESIGN.md section 6)."""
 
 
 class FleetRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,37 @@ class HostRow(msgspec.Struct, frozen=True, kw_only=True):
         """The plan in the report, as JSON gives it."""
         found = self.report.get("plan")
         return found if isinstance(found, dict) else None
+
+    @property
+    def went_well(self) -> bool:
+        """Whether the command there did all that was asked, and found nothing wrong."""
+        return self.outcome in ("ok", "warn") and not self.exit
+
+    @property
+    def why(self) -> str:
+        """What somebody should know of it: the error, else what its report warns of and found, else its notes."""
+        said = [self.error] if self.error else [*_warned(self.report), *_found(self.report)]
+        if not said and not self.went_well:
+            said = [f"it ended with exit code {self.exit}"]
+        return "; ".join(said or map(str, self.report.get("notes") or ()))
+
+
+def _warned(report: dict[str, Any]) -> Iterator[str]:
+    for one in report.get("warnings") or ():
+        subject = plain_name(msgspec.convert(one.get("subject") or "", RawName | str))
+        yield f"{subject}: {one['message']}" if subject else str(one["message"])
+
+
+def _found(report: dict[str, Any]) -> Iterator[str]:
+    """Yield what is damaged, of the reports of `diagnose` and `verify`."""
+    for one in report.get("targets") or ():
+        if one.get("healthy") is False:
+            found = [item["message"] for item in one.get("findings") or () if item.get("severity") != "notice"]
+            path = plain_name(msgspec.convert(one["path"], RawName | str))
+            yield f"{path} is damaged" + (f": {found[0]}" if found else "")
+    for one in report.get("backups") or ():
+        if one.get("ok") is False:
+            yield f"backup {one.get('id', '')} is not good"
 
 
 class HostsReport(Report, kw_only=True):
@@ -229,22 +263,23 @@ def _answered(result: Result, host: HostRun) -> HostRow:
 
 
 def conclude(report: FleetReport) -> None:
-    """Set how it ended from the rows, and name every server that failed as a warning."""
+    """Set how it ended from the rows, and name every server where not all went well as a warning.
+
+    To `status` damage is an answer like others, which its rows give.
+    """
     rows = report.hosts
-    bad = {name: row for name, row in rows.items() if row.outcome not in ("ok", "warn")}
-    exits = {row.exit for row in rows.values()}
+    wrong = {name: row for name, row in rows.items() if not row.went_well}
+    bad = {name: row for name, row in wrong.items() if report.operation != "status" or row.exit != _DAMAGE}
     report.changed = any(row.changed for row in rows.values())
     if rows and not any(row.reached for row in rows.values()):
         report.ending = Ending.UNREACHED
-    elif bad:
+    elif any(row.exit != _DAMAGE for row in bad.values()):
         report.ending = Ending.INCOMPLETE
-    elif 4 in exits:
+    elif wrong:
         report.ending = Ending.DAMAGE
-    elif exits - {0, None}:
-        report.ending = Ending.INCOMPLETE
     for name, row in bad.items():
-        code = "host-failed" if row.reached else "host-unreachable"
-        report.warn(code, row.error or f"it ended with exit code {row.exit}", subject=name)
+        code = "host-damaged" if row.exit == _DAMAGE else "host-failed" if row.reached else "host-unreachable"
+        report.warn(code, row.why, subject=name)
     if rows:
         good = len(rows) - len(bad)
         report.notes.append(f"{report.operation}: {good} of {count_text(len(rows), 'server')} went well")

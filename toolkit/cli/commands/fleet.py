@@ -49,7 +49,8 @@ def fleet_command() -> None:
 
     The servers are those of an Ansible inventory: -i, LIFEBOAT_INVENTORY, or `fleet: {inventory: …}` of the
     configuration. Host keys are always checked. A server that fails or does not answer does not stop the others: it
-    is named, and the exit code is 3 (13 when none answered). Here it needs `pipx install 'lifeboat[fleet]'`.
+    is named, and the exit code is 3 (13 when none answered). This machine needs Ansible: `pipx install '.[fleet]'` in
+    a checkout.
     """
 
 

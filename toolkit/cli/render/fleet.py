@@ -78,11 +78,7 @@ def _word(row: HostRow) -> str:
 
 
 def _row(name: str, row: HostRow) -> tuple[str, ...]:
-    what = "; ".join(map(str, row.report.get("notes") or ()))
-    if row.outcome not in ("ok", "warn"):
-        what = ""  # the warnings below say it
-    elif not what and row.exit:
-        what = f"exit code {row.exit}"
+    what = row.why if row.went_well else ""  # else the warnings below say it
     return _word(row), display(name), "changed" if row.changed else "", display(what)
 
 
