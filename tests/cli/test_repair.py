@@ -79,6 +79,17 @@ def test_a_sound_database_in_place_stays_as_it_is(shop: Path, vault: Path) -> No
     assert shop.stat().st_ino == inode
 
 
+def test_a_text_that_no_repair_can_mend_is_said(shop: Path, vault: Path) -> None:
+    data = shop.read_bytes()
+    at = data.index(b"note 1500 ")
+    shop.write_bytes(data[:at] + b"\xff\xfe" + data[at + 2 :])
+    before = damaged.content(shop)
+    ran = lifeboat("repair", shop, "--in-place", "--vault", vault, "--json", *VOUCH)
+    assert (ran.code, ran.document["sound"], ran.document["changed"]) == (3, False, False), ran.stdout
+    assert "not valid UTF-8" in ran.document["lost"]
+    assert damaged.content(shop) == before
+
+
 def test_without_an_output_it_goes_to_recovery(shop: Path, vault: Path) -> None:
     damaged.lose_leaf(shop)
     before = damaged.content(shop)

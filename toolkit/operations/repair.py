@@ -37,7 +37,10 @@ def apply(session: Session, made: RepairPlan, job: Job) -> RepairReport:
     `RefusedError`, `SpaceError`, `StorageError`, `DatabaseDamagedError` when the result does not pass its checks.
     """
     if made.nothing_to_do:
-        made.report.notes.append("the database is sound; nothing was changed")
+        made.report.notes.append(
+            "the database is sound; nothing was changed" if made.report.sound else "nothing in it can be mended"
+        )
+        conclude(made.report, made.mended)
         return made.report
     if made.request.in_place:
         _replace(session, made, job)

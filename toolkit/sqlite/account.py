@@ -57,6 +57,7 @@ class TableAccount:
     rows found that fail the table's types or constraints and are kept apart. `gaps` are where rows may be
     missing beyond those that are known. `named` are the rowids in the gaps that a sound index of the whole table
     names, so exactly these rows existed; None where no index tells. `remains` is what is left of damaged ones.
+    `aged` are rows refilled of which nothing tells whether they were changed since, as others of their table were.
     """
 
     read: int = 0
@@ -67,11 +68,12 @@ class TableAccount:
     gaps: tuple[Gap, ...] = ()
     named: frozenset[int] | None = None
     remains: tuple[Remains, ...] = ()
+    aged: int = 0
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is known or feared to be missing."""
-        return not self.lost and not self.doubtful and not self.gaps
+        """Whether nothing is known or feared to be missing, or to be an old version."""
+        return not self.lost and not self.doubtful and not self.gaps and not self.aged
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,9 @@ class Account:
     `kept_objects` and `lost_objects` are the tables, indexes, views and triggers of the schema, as `table users`.
     `unplaced` rows could be given to no table; they are in the table `lost_and_found` of the output.
     `said` are sentences about what was found and done, for the report. `doubts` say what may be missing or half done
-    beyond what the tables tell, such as pages of a journal that are broken. `checked`: the very file of the output
-    passed `quick_check`, and its indexes were filled or compared.
+    beyond what the tables tell, such as pages of a journal that are broken. `faults` are values that were damaged where
+    they lie and stay as they are, such as texts that are not valid; in files up to 16 MiB these are looked for.
+    `checked`: the very file of the output passed `quick_check`, and its indexes were filled or compared.
     """
 
     strategy: Strategy
@@ -104,10 +107,16 @@ class Account:
     candidates: tuple[Candidate, ...] = ()
     said: tuple[str, ...] = field(default=())
     doubts: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     checked: bool = False
 
     @property
     def whole(self) -> bool:
+        """Whether every row and object is there, as it was."""
+        return self.complete and not self.faults
+
+    @property
+    def complete(self) -> bool:
         """Whether every row and object is there."""
         apart = self.lost_objects or self.unplaced or self.doubts
         return not apart and all(table.whole for table in self.tables.values())

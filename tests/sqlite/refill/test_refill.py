@@ -40,6 +40,20 @@ def test_rows_in_the_gap_come_back_with_every_value(made: Path) -> None:
     assert said == []
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_rows_of_a_table_that_changes_may_be_old(made: Path, *, changed: bool) -> None:
+    output = copied(made, "out.db")
+    with opened(output) as connection:
+        connection.execute(
+            "UPDATE orders SET note = 'new' WHERE id = 7" if changed else "DELETE FROM orders WHERE id = 7"
+        )
+    account = cut(output, "orders", [(100, 180)], named=True)
+    filled, _ = fill(output, made, {"orders": account})
+    assert (filled["orders"].refilled, filled["orders"].gaps) == (81, ())
+    assert filled["orders"].aged == (81 if changed else 0)
+    assert filled["orders"].whole is not changed
+
+
 def test_triggers_do_not_fire_and_stay(made: Path) -> None:
     output = copied(made, "out.db")
     fill(output, made, {"orders": cut(output, "orders", [(100, 180)])})

@@ -17,7 +17,7 @@ MOST_TABLES = 40
 MOST_LINES = 12
 
 CURES = {
-    "none": "nothing: it is sound",
+    "none": "nothing: no page is damaged",
     "sidecars": "its -wal or -journal was settled",
     "header": "its header was mended",
     "indexes": "its indexes were rebuilt",

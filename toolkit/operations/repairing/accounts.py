@@ -97,6 +97,11 @@ def loss_text(account: Account) -> str:
         shown = ", ".join(f"{known[name]:,} of {display(name)}" for name in named[:MOST_NAMED])
         more = f" and of {len(known) - MOST_NAMED} more tables" if len(known) > MOST_NAMED else ""
         parts.append(f"{count_text(sum(known.values()), 'row')}: {shown}{more}")
+    aged = {name: one.aged for name, one in account.tables.items() if one.aged}
+    if aged:
+        shown = ", ".join(f"{aged[name]:,} of {display(name)}" for name in sorted(aged)[:MOST_NAMED])
+        more = f" and of {len(aged) - MOST_NAMED} more tables" if len(aged) > MOST_NAMED else ""
+        parts.append(f"perhaps changes made since the backup, in rows from it: {shown}{more}")
     feared = [name for name, one in account.tables.items() if one.gaps and not missing(one)]
     if feared:
         shown = ", ".join(display(name) for name in sorted(feared)[:MOST_NAMED])
@@ -110,6 +115,9 @@ def loss_text(account: Account) -> str:
     if account.doubts:
         more = f" and {len(account.doubts) - MOST_NAMED} more" if len(account.doubts) > MOST_NAMED else ""
         parts.append(f"perhaps more: {', '.join(map(display, account.doubts[:MOST_NAMED]))}{more}")
+    if account.faults:
+        more = f" and {len(account.faults) - MOST_NAMED} more" if len(account.faults) > MOST_NAMED else ""
+        parts.append(f"values that are damaged: {', '.join(map(display, account.faults[:MOST_NAMED]))}{more}")
     return "; ".join(parts)
 
 

@@ -59,14 +59,14 @@ class Mended:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was wrong with the original."""
-        return (self.account.strategy == "none" or self.settled) and self.account.whole
+        """Whether nothing was wrong with the original that a repair could mend."""
+        return (self.account.strategy == "none" or self.settled) and self.account.complete
 
     @property
     def digest(self) -> str:
         """What the account says, as 12 hex digits: a plan is outdated when it would say something else."""
         said = [self.account.strategy, tables_of(self.account), self.account.lost_objects, self.account.unplaced]
-        said += [self.account.doubts] if self.account.doubts else []
+        said += [one for one in (self.account.doubts, self.account.faults) if one]
         return hashlib.sha256(msgspec.json.encode(said, enc_hook=repr, order="deterministic")).hexdigest()[:12]
 
     @property
@@ -136,7 +136,7 @@ def mend(original: Original, folder: Path, job: Job, *, reference: Reference | N
     mended = Mended(original, output, account, reference)
     if mended.sound:
         mended = replace(mended, output=_exact(original, output, folder))
-    elif account.strategy == "sidecars" and account.whole:
+    elif account.strategy == "sidecars" and account.complete:
         mended = replace(mended, settled=_settled_by_sqlite(original, output, folder, job))
     return replace(mended, seconds=time.monotonic() - began)
 

@@ -41,7 +41,7 @@ class RepairReport(Report, kw_only=True):
 def take_account(report: RepairReport, mended: Mended) -> None:
     """Take what the engine accounts for into the report."""
     account = mended.account
-    report.sound = mended.sound
+    report.sound = mended.sound and account.whole
     report.strategy = account.strategy
     report.reason = account.reason
     report.tables = tables_of(account)

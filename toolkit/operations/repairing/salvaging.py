@@ -107,7 +107,7 @@ def described(account: Account) -> Salvaged:
 def warn_of(account: Account, path: str, report: Report) -> None:
     """Say in `report` what was lost; it is incomplete then. A damaged database that was read whole is a warning."""
     hint = f"lifeboat diagnose {path}"
-    if account.whole:
+    if account.complete:
         report.warn("database-damaged", "the database is damaged; every row of it was read", subject=path, hint=hint)
         return
     report.ending = Ending.INCOMPLETE

@@ -219,7 +219,7 @@ def _restore(reference: Reference | None, best: Mended | None, job: Job) -> Opti
     if revived:
         text += f"; {count_text(revived, 'row')} that are not in it now would come back"
     way = msgspec.structs.replace(
-        way, lost=fresh, loses=text, revives=revived, unsure=not best.account.whole or not best.original.stable
+        way, lost=fresh, loses=text, revives=revived, unsure=not best.account.complete or not best.original.stable
     )
     return Option(way, reference=reference)
 

@@ -365,6 +365,7 @@ class _Refill:
             lost=lost,
             gaps=gaps,
             named=self.named.get(name),
+            aged=account.aged + (done if done and witnesses.changes(self.connection, pair) else 0),
         )
 
     def _raise_sequences(self) -> None:

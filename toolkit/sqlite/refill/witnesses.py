@@ -101,6 +101,13 @@ def sequence_of(connection: sqlite3.Connection, schema: str, table: str) -> int 
     return None if found is None else int(found)
 
 
+def changes(connection: sqlite3.Connection, pair: Pair) -> bool:
+    """Answer whether rows of the table were changed since: one that both have is another now."""
+    both = f"{pair.theirs.where} r CROSS JOIN {pair.ours.where} o ON {pair.same_key('o', 'r')}"
+    sql = f"SELECT EXISTS (SELECT 1 FROM {both} WHERE NOT ({pair.same_content('o', 'r')}))"
+    return bool(connection.execute(sql).fetchone()[0])
+
+
 class Link:
     """A foreign key between two tables that both databases have, in the words of both."""
 

@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages import record, varint
@@ -153,12 +154,15 @@ class _Judge:
                 cell = nodes.read_cell(self.page, pointer, self.kind, geometry)
             row = self.row(cell, strict=False)
             listed += 1
-            if row is None or (found and self.kind == LEAF_TABLE and row.rowid <= found[-1].rowid):
+            falls = row is not None and found and self.kind == LEAF_TABLE and row.rowid <= found[-1].rowid
+            if row is None or (falls and not known):
                 failed += 1
                 if not known or failed > 8 + count // 2:
                     break
                 continue
             found.append(row)
+        if known and self.kind == LEAF_TABLE:
+            found = _rising(found)
         return found, listed if known else len(found)
 
     def searched(self, base: int, head: int, pointed: list[Row]) -> list[Row]:
@@ -229,6 +233,25 @@ class _Judge:
                 continue
             if page[begin : at - width] == length:
                 yield begin
+
+
+def _rising(rows: list[Row]) -> list[Row]:
+    """Return the longest part of the rows, in their order, whose rowids rise: a wrong one costs no other."""
+    if all(one.rowid < other.rowid for one, other in pairwise(rows)):
+        return rows
+    ends: list[int] = []
+    tails: list[int] = []
+    before: list[int] = []
+    for at, row in enumerate(rows):
+        spot = bisect.bisect_left(ends, row.rowid)
+        before.append(tails[spot - 1] if spot else -1)
+        ends[spot:] = [row.rowid, *ends[spot + 1 :]]
+        tails[spot:] = [at, *tails[spot + 1 :]]
+    chain, at = [], tails[-1]
+    while at >= 0:
+        chain.append(rows[at])
+        at = before[at]
+    return chain[::-1]
 
 
 def _disjoint(rows: list[Row], certain: set[int]) -> list[Row]:

@@ -15,7 +15,7 @@ from toolkit.sqlite import blocks, header
 from toolkit.sqlite.account import Account, Candidate, Gap, Strategy, TableAccount
 from toolkit.sqlite.connect import connect
 from toolkit.sqlite.pages.walk import geometry_of
-from toolkit.sqlite.salvage import leftover
+from toolkit.sqlite.salvage import leftover, texts
 from toolkit.sqlite.salvage.carve import LEAST, MOST
 from toolkit.sqlite.salvage.contain import contained, of_all
 from toolkit.sqlite.salvage.finish import Finish
@@ -225,7 +225,7 @@ class _Repair:
         for name in finish.unfilled:
             mended.gaps[name] = [(None, None)]
             mended.key_gaps.pop(name, None)
-        way.doubts = [*doubts, *mended.doubts, *marred, *unfilled]
+        way.doubts = [*doubts, *mended.doubts, *finish.doubts, *marred, *unfilled]
         way.boxes = {one.table: one for one in rebuilt if one.lost}
         way.lost = [*mended.schema.lost, *finish.lost]
         way.strategy = _strategy(settled, mended, said)
@@ -237,11 +237,12 @@ class _Repair:
 
     def _keep(self, way: _Way, ways: list[_Way]) -> Account:
         os.rename(way.path, self.output)
+        faults = texts.faults(self.output) if os.stat(self.output).st_size <= SMALL else []
         if way.settled.wal:
             header.mark_wal(self.output)
         return Account(
             strategy=way.strategy,
-            reason=_reason(way, ways),
+            reason=_reason(way, ways, faults),
             tables=_tables(way),
             kept_objects=tuple(label for label in way.found.objects if label != f"table {leftover.TABLE}"),
             lost_objects=tuple(way.lost),
@@ -254,6 +255,7 @@ class _Repair:
             ),
             said=tuple(dict.fromkeys(way.said)),
             doubts=tuple(dict.fromkeys([*way.settled.doubts, *way.doubts])),
+            faults=tuple(faults),
             checked=way.checked,
         )
 
@@ -279,9 +281,11 @@ def _strategy(settled: Settled, mended: Mended, rebuilt: list[str]) -> Strategy:
     return "header" if settled.strategy == "header" else "vacuum"
 
 
-def _reason(way: _Way, ways: list[_Way]) -> str:
+def _reason(way: _Way, ways: list[_Way], faults: list[str]) -> str:
+    if way.mended is None and way.strategy == "none":
+        return "no page is damaged, but texts are" if faults else "nothing was wrong"
     if way.mended is None:
-        return "nothing was wrong" if way.strategy == "none" else "; ".join(way.said)
+        return "; ".join(way.said)
     tables = ", ".join(way.mended.tables[:5])
     said = f"the pages of {tables} were damaged" if tables else "no table was damaged"
     return said + (f"; the best of {len(ways)} ways, with {way.found.total} rows" if len(ways) > 1 else "")

@@ -44,6 +44,7 @@ class Finish:
         self.broken: list[str] = []
         self.lost: list[str] = []
         self.unfilled: dict[str, str] = {}
+        self.doubts: list[str] = []
         self.checked = self.as_it_is = False
         self.connection = connect(path, "mode=rw")
         self.connection.set_progress_handler(should_stop, 200_000)
@@ -230,6 +231,7 @@ class Finish:
         structural = any("tree page" in message.lower() or message.startswith("Tree ") for message in messages)
         for name in indexes:
             if name in named or structural:
+                self._doubt_ghosts(table, name)
                 self._clear_and_fill(name)
         self._rules(table, messages)
         left = self._messages(table)
@@ -237,6 +239,29 @@ class Finish:
         keyed = bool(left) and shape is not None and shape.without_rowid
         if keyed or any("malformed" in message or "tree page" in message.lower() for message in left):
             self.broken.append(table)
+
+    def _doubt_ghosts(self, table: str, name: str) -> None:
+        """Say that an index names rows which its table does not hold: one of the two is older than the other.
+
+        Not where a row with the same key lacks its entry: then it is the entry that was damaged.
+        """
+        found = self._index(name)
+        if found is None or found[1].partial or found[0].without_rowid or self._of_virtual(table):
+            return
+        shape, index = found
+        places = [shape.positions.get(number, -1) for number in index.columns[: index.key_columns]]
+        keys = ",".join(quoted(shape.columns[place].name) for place in places if place >= 0) or "rowid"
+        held, named = f"{quoted(table)} NOT INDEXED", f"{quoted(table)} INDEXED BY {quoted(name)}"
+        ghosts = f"SELECT {keys} FROM {named} WHERE rowid NOT IN (SELECT rowid FROM {held})"  # noqa: S608
+        unnamed = f"SELECT {keys} FROM {held} WHERE rowid NOT IN (SELECT rowid FROM {named})"  # noqa: S608
+        with contextlib.suppress(sqlite3.DatabaseError):
+            if self.connection.execute(f"SELECT EXISTS ({ghosts} EXCEPT {unnamed})").fetchone()[0]:
+                self.doubts.append(f"index {name} names rows that {table} does not hold: one of them is older")
+
+    def _of_virtual(self, table: str) -> bool:
+        """Answer whether a table only serves a full-text or R-tree index, which is made anew from its content."""
+        names = [entry.name for entry in self.mended.schema.entries if entry.virtual]
+        return any(table.startswith(f"{name}_") for name in names) and not table.endswith("_content")
 
     def _clear_and_fill(self, name: str) -> None:
         if name not in self.lost and f"index {name}" not in self.lost:

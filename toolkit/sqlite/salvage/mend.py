@@ -101,6 +101,7 @@ class Mender:
             with contained(functools.partial(self._doubt, "pages that lost their table")):
                 adoption.run()
             self.result.unplaced = adoption.unplaced
+            self._doubt_shared()
             self._carve(targets)
             self._rebuild(targets)
             self._rebuild_unkeyed(known)
@@ -146,6 +147,13 @@ class Mender:
                     self._examine(tree, shape)
                 elif shape is not None and (self.thorough or tree.damaged):
                     self._examine_unkeyed(tree, shape)
+
+    def _doubt_shared(self) -> None:
+        """Say of which tables rows may hold a part of other rows: two that lay claim to the same overflow pages."""
+        for name, rows in self.survey.sharing().items():
+            if name in self.trees:
+                held = f"{rows} rows of {name} hold" if rows > 1 else f"a row of {name} holds"
+                self.result.doubts.append(f"{held} pages that other rows hold as well: one of them is not right")
 
     def _doubt(self, what: str, why: str) -> None:
         self.result.doubts.append(f"{what} could not be looked at to the end ({why})")
@@ -370,7 +378,7 @@ class Mender:
         if self._left_over is None:
             interior, count = self.found.interior.items(), self.image.page_count
             outside = any(self.survey.used[page] and max(inner[0]) > count for page, inner in interior)
-            self._left_over = outside or bool(self.survey.unexplained())
+            self._left_over = outside or bool(self.survey.unexplained() or self.result.unplaced)
         # where a page is missing in a known place, even a sound page of an index may have been written over it
         left_over = self._left_over or bool(target.tree.root and self.survey.orphans())
         inner = all(place.explained or (place.depth == 0 and target.kept) for place in places if place.page)

@@ -113,7 +113,7 @@ class _Work:
         said = realign(whole, moved, self.scratch)
         os.unlink(whole)
         if said is not None:
-            self.result.files.insert(0, Settled(moved, "header", [said]))
+            self.result.files.insert(0, Settled(moved, "header", [said[0]], doubts=[said[1]] if said[1] else []))
 
     def _wal(self) -> wal.Wal | None:
         path = os.fspath(self.source) + "-wal"

@@ -6,12 +6,14 @@ names must lie where it says, with rowids in the range that its parent gives it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from itertools import accumulate
 from pathlib import Path
 
 from toolkit.sqlite.pages import node as nodes
-from toolkit.sqlite.pages.geometry import Geometry
+from toolkit.sqlite.pages import record
+from toolkit.sqlite.pages.geometry import INTERIOR_TABLE, Geometry
 from toolkit.sqlite.pages.scan import PageMap, scan
 from toolkit.sqlite.pages.source import PageSource
 from toolkit.sqlite.pages.walk import geometry_of, stated_pages
@@ -21,9 +23,14 @@ LARGEST = 512 * 1024 * 1024
 
 LEAST_GAIN = 2
 
+MOST_BORDERS = 12
+"""Places at which the border may lie, as far as children tell, that are tried."""
 
-def realign(source: Path, target: Path, scratch: Path) -> str | None:
-    """Write `source` to `target` with its pages where they belong; return a sentence, None when they do already.
+
+def realign(source: Path, target: Path, scratch: Path) -> tuple[str, str] | None:
+    """Write `source` to `target` with its pages where they belong; None when they do already.
+
+    Returns a sentence, and another on what may be wrong where the border lies, empty where a row is given up for it.
 
     `source` begins with a believable header. Raises `OSError`.
     """
@@ -43,16 +50,20 @@ def realign(source: Path, target: Path, scratch: Path) -> str | None:
     _write_moved(source, other, moved)
     with PageSource(source, geometry) as here, PageSource(other, geometry) as there:
         first, second = scan(here), scan(there)
-        place, gain = _border(first, second, count)
+        places, gain = _borders(first, second, count)
         if gain < LEAST_GAIN:
             return None
-        torn = _join(here.page(place), there.page(place), place, geometry)
+        place = _likeliest(places, here, there, geometry)
+        torn, unsure = _join(here.page(place), there.page(place), place, geometry)
+        if unsure >= 0:
+            torn = torn[:unsure] + b"\0" + torn[unsure + 1 :]  # no record: it may be a mixture
         with open(target, "wb") as file:
             for number in range(1, count + 1):
                 page = here if number < place else there
                 file.write(torn if number == place else page.page(number))
     what = f"{moved} bytes were put in" if moved > 0 else f"{-moved} bytes were taken out"
-    return f"{what} at page {place}: what lies behind was moved back"
+    doubt = f"what lies at the border on page {place} may hold wrong bytes" if unsure < 0 else ""
+    return f"{what} at page {place}: what lies behind was moved back", doubt
 
 
 def _write_moved(source: Path, target: Path, moved: int) -> None:
@@ -66,8 +77,8 @@ def _write_moved(source: Path, target: Path, moved: int) -> None:
             other.write(piece)
 
 
-def _border(first: PageMap, second: PageMap, count: int) -> tuple[int, int]:
-    """Return the page from which on the second map is right, and how many more children fit so."""
+def _borders(first: PageMap, second: PageMap, count: int) -> tuple[list[int], int]:
+    """Return the pages from which on the second map may be right, and how many more children fit so."""
     here, there = [0] * (count + 2), [0] * (count + 2)
     for found in (first, second):
         for page, (children, keys) in found.interior.items():
@@ -81,8 +92,8 @@ def _border(first: PageMap, second: PageMap, count: int) -> tuple[int, int]:
                     there[child] |= _fits(second, child, table, after, upto)
     ahead = list(accumulate(here))
     behind = list(accumulate(reversed(there)))[::-1]
-    best = max(range(2, count + 1), key=lambda page: ahead[page - 1] + behind[page])
-    return best, ahead[best - 1] + behind[best] - ahead[-1]
+    most = max(ahead[page - 1] + behind[page] for page in range(2, count + 1))
+    return [page for page in range(2, count + 1) if ahead[page - 1] + behind[page] == most], most - ahead[-1]
 
 
 def _fits(found: PageMap, child: int, table: bool, after: int | None, upto: int | None) -> int:  # noqa: FBT001
@@ -94,8 +105,53 @@ def _fits(found: PageMap, child: int, table: bool, after: int | None, upto: int 
     return int((after is None or first > after) and (upto is None or last <= upto))
 
 
-def _join(here: bytes, there: bytes, number: int, geometry: Geometry) -> bytes:
-    """Return the page in whose midst the border lies: the beginning of one, the end of the other, at the best place."""
+def _likeliest(places: list[int], here: PageSource, there: PageSource, geometry: Geometry) -> int:
+    """Return the place at which the border makes the best page: one that is sound on neither side, but joined is."""
+
+    def gain(number: int) -> int:
+        one, other = here.page(number), there.page(number)
+        alone = max(len(_intact(page, page, number, geometry)) for page in (one, other))
+        return len(_intact(_join(one, other, number, geometry)[0], one, number, geometry)) - alone
+
+    return max(places[:MOST_BORDERS], key=gain)
+
+
+def _intact(page: bytes, pointing: bytes, number: int, geometry: Geometry) -> list[tuple[int, int]]:
+    """Return begin and end of the cells of `page`, with the header of `pointing`, whose records are as long as said."""
+    head = nodes.parse(pointing, number, geometry)
+    found = []
+    for pointer in head.pointers:
+        cell = nodes.read_cell(page, pointer, head.kind, geometry)
+        with contextlib.suppress(ValueError):
+            if cell is not None and (
+                head.kind == INTERIOR_TABLE or record.record_size(page[cell.start :]) == cell.payload
+            ):
+                found.append((pointer, pointer + cell.size))
+    return found
+
+
+def _join(here: bytes, there: bytes, number: int, geometry: Geometry) -> tuple[bytes, int]:
+    """Return the page in whose midst the border lies: the beginning of one, the end of the other, at the best place.
+
+    The second is where the record begins behind which the border lies, or in which: -1 where no cell does.
+    """
+    first, second = (_intact(page, here, number, geometry) for page in (here, there))
+    anywhere = _join_anywhere(here, there, number, geometry)
+    borders = sorted({place for cell in first + second for place in cell})
+    if not borders:
+        return anywhere, -1
+    at = max(borders, key=lambda at: sum(end <= at for _, end in first) + sum(begin >= at for begin, _ in second))
+    page = here[:at] + there[at:]
+    if len(_intact(page, page, number, geometry)) < len(_intact(anywhere, anywhere, number, geometry)):
+        return anywhere, -1
+    before = max((cell for cell in first if cell[1] <= at), key=lambda cell: cell[1], default=None)
+    kind = nodes.parse(page, number, geometry).kind
+    cell = nodes.read_cell(page, before[0], kind, geometry) if before and kind != INTERIOR_TABLE else None
+    return page, -1 if cell is None else cell.start
+
+
+def _join_anywhere(here: bytes, there: bytes, number: int, geometry: Geometry) -> bytes:
+    """Join pages of which the first has no header that leads to cells of the second: it may lie in the header."""
     best, page = -1, there
     for at in range(0, geometry.page_size + 1, 1 if geometry.page_size <= 8192 else 16):
         tried = here[:at] + there[at:]

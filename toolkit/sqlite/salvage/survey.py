@@ -57,6 +57,8 @@ class Survey:
         self.used = array("H", bytes(2 * (self.geometry.page_count + 1)))
         self.trees: list[Tree] = []
         self.broken_chains: dict[int, int] = {}
+        self.crossed: set[int] = set()
+        self._chained = bytearray(self.geometry.page_count + 1)
         self.guessed: dict[int, Place] = {}
         self._followed = bytearray(len(found.owners))
         self.free = self._freelist()
@@ -180,15 +182,37 @@ class Survey:
                 if guess is not None:  # a wrong child pointer led here before the chain that owns the page
                     guess.page, self.used[page] = 0, 0
                 if not 1 <= page <= count or self.used[page] or self.geometry.reserved_place(page):
+                    if 1 <= page <= count and self._chained[page]:
+                        self.crossed.add(page)
                     page = -1
                     break
                 self.used[page] = owner
+                self._chained[page] = 1
                 pages.append(page)
                 page = found.following[page]
             if page:
                 for taken in pages:
-                    self.used[taken] = 0
+                    self.used[taken] = self._chained[taken] = 0
                 self.broken_chains[holder] = self.broken_chains.get(holder, 0) + 1
+
+    def sharing(self) -> dict[str, int]:
+        """Return how many rows of each tree hold overflow pages that another row holds as well.
+
+        One of them has a part of the other, and where both chains have the right length nothing tells which.
+        """
+        rows: dict[str, int] = {}
+        found = self.found
+        for at, holder in enumerate(found.owners if self.crossed else ()):
+            owner, page = self.used[holder], found.heads[at]
+            for _ in range(found.lengths[at] if owner else 0):
+                if page in self.crossed:
+                    name = self.trees[owner - 1].name
+                    rows[name] = rows.get(name, 0) + 1
+                    break
+                if not 1 <= page <= self.geometry.page_count:
+                    break
+                page = found.following[page]
+        return rows
 
     def find_trunks(self) -> None:
         """Take pages that nothing holds and that look like trunks of a lost freelist, and what they name, as free."""

@@ -1,0 +1,138 @@
+"""Losses that every page hides: the account must say that something is not right where nothing looks broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.makers import databases
+from tests.sqlite.salvage.conftest import Repaired
+from tests.sqlite.salvage.test_cures import PAGE, page_of, span
+
+Repair = Callable[..., Repaired]
+
+
+def two_tables(path: Path) -> Path:
+    with databases.opened(path) as connection:
+        connection.executescript(
+            "CREATE TABLE one(id INTEGER PRIMARY KEY, a TEXT);"
+            "CREATE TABLE two(id INTEGER PRIMARY KEY, n INT, b TEXT, c TEXT); CREATE INDEX two_n ON two(n); BEGIN"
+        )
+        connection.executemany("INSERT INTO one VALUES (?, ?)", ((n, f"a text {n} " * 4) for n in range(1, 600)))
+        connection.executemany(
+            "INSERT INTO two VALUES (?, ?, ?, ?)", ((n, n * 7, f"b {n}", "c" * 40) for n in range(1, 600))
+        )
+        connection.execute("COMMIT")
+    return path
+
+
+def long_texts(path: Path) -> Path:
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE letters(id INTEGER PRIMARY KEY, subject TEXT, body TEXT)")
+        connection.executemany(
+            "INSERT INTO letters VALUES (?, ?, ?)",
+            ((n, f"subject {n}", f"letter {n}: " + chr(96 + n) * 3 * PAGE) for n in range(1, 9)),
+        )
+    return path
+
+
+def test_a_page_written_over_another_is_a_gap_of_that_one(tmp_path: Path, repaired: Repair) -> None:
+    original = two_tables(tmp_path / "a.db")
+    source, target = page_of(original, "one", 2), page_of(original, "two", 3)
+
+    def damage(data: bytearray) -> None:
+        data[span(target)] = data[span(source)]
+
+    result = repaired(original, damage)
+    assert list(result.missing) == ["two"]
+    assert not result.account.tables["two"].whole
+
+
+def test_rows_that_share_overflow_pages_are_doubted(tmp_path: Path, repaired: Repair) -> None:
+    original = long_texts(tmp_path / "a.db")
+    data = original.read_bytes()
+    first, other = (data.find(letter * 4000) // PAGE for letter in (b"b", b"c"))
+
+    def damage(data: bytearray) -> None:
+        data[first * PAGE : first * PAGE + 4] = data[other * PAGE : other * PAGE + 4]
+
+    result = repaired(original, damage)
+    assert result.missing
+    assert not result.account.whole
+    assert any("letters" in doubt for doubt in result.account.doubts)
+
+
+@pytest.mark.parametrize("wrong", [b"\xff\xfe\xff", bytes(100)])
+def test_a_text_that_was_overwritten_in_its_place_is_a_fault(tmp_path: Path, repaired: Repair, wrong: bytes) -> None:
+    original = long_texts(tmp_path / "a.db")
+    at = original.read_bytes().find(b"d" * 4000) + 200
+
+    def damage(data: bytearray) -> None:
+        data[at : at + len(wrong)] = wrong
+
+    result = repaired(original, damage)
+    assert result.account.strategy == "none"
+    assert result.missing == {"letters": 1}
+    assert result.account.complete
+    assert not result.account.whole
+    assert [fault.partition(":")[0] for fault in result.account.faults] == ["letters.body"]
+
+
+def test_texts_that_an_application_stores_in_another_encoding_are_no_fault(tmp_path: Path, repaired: Repair) -> None:
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE names(id INTEGER PRIMARY KEY, name TEXT)")
+        connection.executemany(
+            "INSERT INTO names(name) VALUES (CAST(? AS TEXT))",
+            ((f"J\xfcrgen {n}".encode("latin-1"),) for n in range(40)),
+        )
+    assert repaired(original, lambda data: None).account.whole
+
+
+def test_an_index_that_names_rows_which_the_table_lacks_is_said(tmp_path: Path, repaired: Repair) -> None:
+    original = two_tables(tmp_path / "a.db")
+    with databases.opened(original) as connection:
+        row = connection.execute("SELECT * FROM two WHERE id = 300").fetchone()
+        connection.execute("DELETE FROM two WHERE id = 300")
+    before = original.read_bytes()
+    with databases.opened(original) as connection:
+        connection.execute("INSERT INTO two VALUES (?, ?, ?, ?)", row)
+    now = original.read_bytes()
+    (leaf,) = (n for n in range(1, len(now) // PAGE + 1) if b"b 300c" in now[span(n)])
+
+    def damage(data: bytearray) -> None:
+        data[span(leaf)] = before[span(leaf)]
+
+    result = repaired(original, damage)
+    assert result.missing == {"two": 1}
+    assert not result.account.whole
+    assert any("two_n" in doubt for doubt in result.account.doubts)
+
+
+def test_an_index_entry_that_was_damaged_is_no_loss(tmp_path: Path, repaired: Repair) -> None:
+    original = two_tables(tmp_path / "a.db")
+    leaf = page_of(original, "two_n", 0)
+    page = bytearray(original.read_bytes()[span(leaf)])
+    pointer = int.from_bytes(page[8:10], "big")
+
+    def damage(data: bytearray) -> None:
+        data[(leaf - 1) * PAGE + pointer + page[pointer]] ^= 1  # the last byte of the first entry: its rowid
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({}, {})
+    assert result.account.whole
+
+
+def test_a_row_at_the_border_where_bytes_were_taken_out_is_said(tmp_path: Path, repaired: Repair) -> None:
+    original = two_tables(tmp_path / "a.db")
+    leaf = page_of(original, "two", 3)
+
+    def damage(data: bytearray) -> None:
+        at = leaf * PAGE - 500
+        del data[at : at + 20]
+
+    result = repaired(original, damage)
+    assert sum(result.missing.values()) < 5
+    assert not result.account.whole
