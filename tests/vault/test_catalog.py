@@ -295,6 +295,25 @@ def test_several_processes_at_once_lose_nothing(vault: Vault) -> None:
     assert catalog.differences(vault) == ()
 
 
+def test_a_catalog_that_is_moved_aside_while_it_is_made_is_made_again(
+    filled: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, seen = index._state, []
+
+    def others_come_first(db: Database) -> str:
+        seen.append(state(db))
+        if len(seen) > 1:
+            return seen[-1]
+        filled.catalog.rename(filled.catalog.with_name("catalog.db.damaged"))
+        return "empty"
+
+    monkeypatch.setattr(index, "_state", others_come_first)
+    one = made.put(filled, made.manifest("zzzzzzzz"))
+    assert len(seen) > 1
+    assert catalog.row(filled, one.id) is not None
+    assert catalog.differences(filled) == ()
+
+
 def test_a_catalog_that_others_keep_busy(filled: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "BUSY_TIMEOUT", 0.0)
     connection = sqlite3.connect(filled.catalog)

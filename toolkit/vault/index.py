@@ -147,7 +147,8 @@ def _writing(vault: Vault) -> Iterator[Database]:
             if state in ("new", "damaged"):
                 raise UnusableError("of a newer Lifeboat" if state == "new" else state, opened)
             if state != "usable":
-                with contextlib.suppress(PermissionError):  # a catalog that another member of the group made
+                # a catalog that another member of the group made, or that others have moved aside: `change` sees that
+                with contextlib.suppress(PermissionError, FileNotFoundError):
                     os.chmod(vault.catalog, vault.file_mode)
                 migrations.migrations().apply(db)
                 empty(db)
