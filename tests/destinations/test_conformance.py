@@ -11,7 +11,7 @@ from tests.destinations.suite import broken, every_check
 from toolkit.destinations.base import Destination
 from toolkit.destinations.conformance import Check
 from toolkit.destinations.limits import Limited, Pace
-from toolkit.destinations.local import LocalDestination
+from toolkit.destinations.local import MARKER, LocalDestination
 from toolkit.destinations.memory import MemoryDestination, Store
 from toolkit.destinations.retrying import Retrying
 
@@ -32,3 +32,4 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Desti
 @every_check
 def test_it_keeps_every_promise(check: Check, reopen: Callable[[], Destination], tmp_path: Path) -> None:
     assert broken(check, reopen, tmp_path) == ""
+    assert {path.name for path in (tmp_path / "disk").rglob("*") if path.is_file()} <= {MARKER}

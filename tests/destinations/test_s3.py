@@ -70,6 +70,10 @@ def reopen(endpoint: str, tmp_path: Path) -> Callable[[], Destination]:
 @every_check
 def test_every_promise(check: Check, reopen: Callable[[], Destination], tmp_path: Path) -> None:
     assert broken(check, reopen, tmp_path) == ""
+    with reopen() as destination:
+        assert isinstance(destination, S3Destination)
+        open_still = destination._fs.call_s3("list_multipart_uploads", Bucket="backups").get("Uploads", ())
+    assert [one["Key"] for one in open_still if tmp_path.name in one["Key"]] == []
 
 
 def test_parts_that_arrived_are_not_sent_again(reopen: Callable[[], Destination], tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def reopen(server: SshServer, tmp_path: Path) -> Callable[[], Destination]:
 @every_check
 def test_every_promise(check: Check, reopen: Callable[[], Destination], tmp_path: Path) -> None:
     assert broken(check, reopen, tmp_path) == ""
+    assert [path for path in (tmp_path / "there").rglob("*") if path.is_file()] == []
 
 
 def test_an_unknown_host_key_is_refused(server: SshServer, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from toolkit.archive.manifest import Manifest
 from toolkit.cli.main import run
 from toolkit.destinations.local import LocalDestination
+from toolkit.errors import DestinationDeniedError
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import Journal, new_spec
 from toolkit.operations.offsite import uploads
@@ -202,6 +203,25 @@ def test_a_copy_that_was_given_up_can_be_forgotten(site: Site) -> None:
     assert (code, [row["state"] for row in document["items"]]) == (0, ["dropped"])
     assert site.manifests()[0].status == "completed"
     assert queue.known() == ()
+
+
+def test_what_had_arrived_of_a_copy_goes_with_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise DestinationDeniedError("somebody took the rights away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalDestination, "_compare", denied)
+        assert site.backup()[0] == 3
+    assert len(list(site.disk.rglob("*.partial"))) == 1
+    queue = Queue(open_session(config=site.root / "config.yaml").state, site.vault, "disk")
+    (backup_id,) = queue.known()
+    queue.save(backup_id, uploads.Upload(tries=TRIES, gave_up=True))
+    site.pull()
+    assert site.lifeboat("sync", "--forget")[0] == 0
+    assert queue.known() == (backup_id,)
+    site.push()
+    assert site.lifeboat("sync")[0] == 0
+    assert (list(site.disk.rglob("*.partial")), queue.known()) == ([], ())
 
 
 def test_a_lost_queue_record_loses_nothing(site: Site) -> None:

@@ -25,6 +25,7 @@ manifests or retention; `toolkit.vault.replicate` does. For all destinations:
    Only errors with `retryable` are worth another try.
 7. **Pages are followed to the end**: `objects` yields everything, or raises.
 8. **Nothing foreign is touched.** Only `remove` removes, and only the object with that id.
+9. **Nothing is left of a put that nobody goes on with**: `abandon` takes away what arrived of it.
 
 One destination is used by one thread at a time; open another for a second thread.
 """
@@ -228,6 +229,14 @@ class Destination(abc.ABC):
         a digest computed on the way, with what was sent), and removed again with `TransferDamagedError` when it
         differs. Makes the destination's folder when it is absent and may be made. Clears `bookmark` on success.
         """
+
+    def abandon(self, bookmark: Bookmark) -> None:
+        """Give up the put that `bookmark` belongs to, and clear it: what arrived of it goes, a whole object stays.
+
+        Where parts go by themselves after a while, as the sessions of Google Drive, there is nothing to do. Raises
+        what `remove` raises, with the bookmark kept; that nothing arrived is no error.
+        """
+        bookmark.clear()
 
     @abc.abstractmethod
     def read(self, object_id: str, *, start: int = 0) -> Iterator[bytes]:

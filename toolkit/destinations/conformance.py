@@ -292,6 +292,28 @@ def a_bookmark_that_fits_no_longer_is_dropped(bench: Bench) -> None:
         _require_one(bench, source)
         with bench.open() as destination:
             destination.remove(made.id)
+    with bench.open() as destination:  # the other file goes on by its own, so that no part of it stays there
+        destination.put(other, bench.properties(other), bookmark=bookmark)
+    _require_one(bench, other)
+
+
+def an_abandoned_put_leaves_nothing(bench: Bench) -> None:
+    """A put that nobody goes on with is given up by its bookmark; an object that is whole stays."""
+    source, bookmark = bench.file(LARGE), MemoryBookmark()
+    with bench.open() as destination, contextlib.suppress(_CutError):
+        destination.put(source, bench.properties(source), bookmark=bookmark, on_progress=_cut_after(2))
+    cut = bookmark.load()
+    with bench.open() as destination:
+        destination.abandon(bookmark)
+        require(bookmark.load() == "", "the bookmark is still there")
+        for text in (cut, "", "nonsense"):
+            destination.abandon(MemoryBookmark(text))
+    require(bench.mine() == [], "something of it is listed")
+    kept = _KeptBookmark()
+    with bench.open() as destination:
+        destination.put(source, bench.properties(source), bookmark=kept)
+        destination.abandon(MemoryBookmark(kept.load()))
+    _require_one(bench, source)
 
 
 def _cut_after(reports: int) -> Callable[[int, int | None], None]:
@@ -395,6 +417,7 @@ def _checks() -> Iterator[Check]:
         a_put_that_is_cut_goes_on,
         a_lost_answer_makes_no_second_object,
         a_bookmark_that_fits_no_longer_is_dropped,
+        an_abandoned_put_leaves_nothing,
         a_wrong_digest_is_found,
         a_missing_source_is_said,
         a_download_that_is_cut_goes_on,

@@ -98,7 +98,7 @@ class LocalDestination(Destination):
             place = _Place(self._free_id(properties), properties.sha256)
             bookmark.save(msgspec.json.encode(place).decode())
         target = self._path(place.id)
-        partial = target.with_name(f".{target.name[:200]}.{properties.sha256[:8]}.partial")
+        partial = _partial_of(target, place)
         with _translated(properties.file_name):
             durable.make_directory(target.parent)
         size = self._copy(source, partial, on_progress, should_stop)
@@ -108,6 +108,15 @@ class LocalDestination(Destination):
             durable.rename(partial, target)
         bookmark.clear()
         return self.stat(place.id)
+
+    def abandon(self, bookmark: Bookmark) -> None:
+        """Remove the part that a put has left."""
+        self._require_root()
+        with contextlib.suppress(msgspec.DecodeError, UnicodeError, ObjectNotFoundError):
+            place = msgspec.json.decode(bookmark.load(), type=_Place)
+            with _translated(place.id):
+                durable.remove(_partial_of(self._path(place.id), place))
+        bookmark.clear()
 
     def _noted(self, bookmark: Bookmark, properties: Properties) -> _Place | None:
         try:
@@ -290,6 +299,10 @@ class LocalDestination(Destination):
 
     def _remembered(self) -> str:
         return _first_line(self._memory) if self._memory is not None else ""
+
+
+def _partial_of(target: Path, place: _Place) -> Path:
+    return target.with_name(f".{target.name[:200]}.{place.sha256[:8]}.partial")
 
 
 def _first_line(path: Path) -> str:

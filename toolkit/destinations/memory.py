@@ -92,6 +92,11 @@ class MemoryDestination(Destination):
         bookmark.clear()
         return self._thing(session)[1]
 
+    def abandon(self, bookmark: Bookmark) -> None:
+        """Forget the bytes that a put has left."""
+        self.store.sessions.pop(bookmark.load().partition(" ")[0], None)
+        bookmark.clear()
+
     def _session(self, bookmark: Bookmark, properties: Properties) -> str:
         session, _, sha256 = bookmark.load().partition(" ")
         if sha256 == properties.sha256 and (session in self.store.sessions or session in self.store.things):

@@ -25,6 +25,10 @@ class ReadOnly(Wrapper):
         """Refuse."""
         raise DestinationDeniedError("the destination is open for reading only", subject=properties.file_name)
 
+    def abandon(self, bookmark: Bookmark) -> None:  # noqa: ARG002 - the interface
+        """Refuse."""
+        raise DestinationDeniedError("the destination is open for reading only", subject=self.name)
+
     def remove(self, object_id: str) -> Removal:
         """Refuse."""
         raise DestinationDeniedError("the destination is open for reading only", subject=object_id)

@@ -8,6 +8,7 @@ compared where it is one of MD5s. In a bucket with versions a removed object sta
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -142,6 +143,12 @@ class S3Destination(Destination):
             return mark
         self._abort(mark)
         return None
+
+    def abandon(self, bookmark: Bookmark) -> None:
+        """End the upload in parts that a put has left."""
+        with contextlib.suppress(msgspec.DecodeError, UnicodeError):
+            self._abort(msgspec.json.decode(bookmark.load(), type=_Mark))
+        bookmark.clear()
 
     def _abort(self, mark: _Mark) -> None:
         """Give up an upload in parts, which would cost money for ever; one that is gone is no trouble."""

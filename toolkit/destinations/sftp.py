@@ -115,7 +115,7 @@ class SftpDestination(Destination):
             made = self.stat(key)
             bookmark.clear()
             return made
-        partial = self._path(f"{PARTIAL}/{key.rpartition('/')[2]}")
+        partial = self._partial(key)
         with durable.translated(source), source.open("rb") as reading:
             self._send(reading, partial, on_progress, should_stop)
         if self._digest(partial, should_stop) != properties.sha256:
@@ -127,6 +127,17 @@ class SftpDestination(Destination):
         self._call(lambda: self._fs.mv(partial, target), properties.file_name)
         bookmark.clear()
         return self.stat(key)
+
+    def abandon(self, bookmark: Bookmark) -> None:
+        """Remove the part that a put has left."""
+        key = bookmark.load()
+        if keys.parse_key(key) is not None:
+            with contextlib.suppress(ObjectNotFoundError):
+                self._call(lambda: self._fs.rm_file(self._partial(key)), key)
+        bookmark.clear()
+
+    def _partial(self, key: str) -> str:
+        return self._path(f"{PARTIAL}/{key.rpartition('/')[2]}")
 
     def _send(self, reading: IO[bytes], partial: str, on_progress: Progress, should_stop: ShouldStop) -> None:
         total = reading.seek(0, 2)

@@ -41,6 +41,10 @@ class Wrapper(Destination):
         """Store `source`."""
         return self.inner.put(source, properties, bookmark=bookmark, on_progress=on_progress, should_stop=should_stop)
 
+    def abandon(self, bookmark: Bookmark) -> None:
+        """Give up a put."""
+        self.inner.abandon(bookmark)
+
     def read(self, object_id: str, *, start: int = 0) -> Iterator[bytes]:
         """Yield the bytes of an object."""
         return self.inner.read(object_id, start=start)

@@ -114,6 +114,12 @@ def replicate(
     return Copy(destination.name, arrived[-1].id, arrived[0].link, _digest_of(manifest), now)
 
 
+def abandon(destination: Destination, scratch: Path) -> None:
+    """Take away what arrived of the files of an upload that nobody goes on with; raises what `remove` raises."""
+    for path in sorted(scratch.glob(f"*{BOOKMARK}")):
+        destination.abandon(FileBookmark(path))
+
+
 def _digest_of(manifest: Manifest) -> str:
     return manifest.archives[0].sha256 if manifest.archives else ""
 

@@ -165,7 +165,21 @@ def _sweep(session: Session, request: SyncRequest) -> None:
         queue = _queue(session, config.name)
         for backup_id in queue.known():
             if (config.name, backup_id) not in pending:
-                queue.forget(backup_id)
+                _drop(session, config.name, backup_id)
+
+
+def _drop(session: Session, name: str, backup_id: str) -> None:
+    """Forget an upload that nobody goes on with, and what arrived of it; where that fails the next `sync` does it."""
+    from toolkit.destinations import registry
+    from toolkit.vault.replicate import abandon
+
+    queue = _queue(session, name)
+    try:
+        with registry.bare(session.config.destination(name), state=session.state) as destination:
+            abandon(destination, queue.folder / backup_id)
+    except LifeboatError:
+        return
+    queue.forget(backup_id)
 
 
 def _row(manifest: Manifest, destination: str, upload: Upload) -> UploadRow:
@@ -339,7 +353,7 @@ def _gone(
     try:
         sidecar.locate(session.existing_vault, manifest.id)
     except BackupNotFoundError:
-        _queue(session, destination).forget(manifest.id)
+        _drop(session, destination, manifest.id)
         report.notes.append(f"backup {manifest.id} was removed before it was copied to {destination}")
         return msgspec.structs.replace(_row(manifest, destination, Upload()), state="dropped")
     return _failed(session, manifest, destination, error, job, report)
@@ -351,7 +365,7 @@ def _forget(session: Session, manifest: Manifest, destination: str, job: Job) ->
         return _settled(msgspec.structs.replace(changing, destinations=kept))
 
     _change(session, manifest.id, change, job)
-    _queue(session, destination).forget(manifest.id)
+    _drop(session, destination, manifest.id)
     return msgspec.structs.replace(_row(manifest, destination, Upload()), state="dropped")
 
 
