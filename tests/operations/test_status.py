@@ -154,6 +154,12 @@ def test_running_and_interrupted_jobs(made: Shop) -> None:
         )
         assert (found[running.id].state, found[running.id].step) == ("running", "Verifying")
         assert len(found) == 2
+    with Job.open(store, "backup", targets=("crm",)):
+        pass
+    assert [job.id for job in look(made).jobs] == [dead.id]
+    with Job.open(store, "backup", targets=("shop",)):
+        pass
+    assert look(made).jobs == []
 
 
 def test_it_writes_nothing(made: Shop, tmp_path: Path, machine: Path) -> None:

@@ -303,8 +303,12 @@ def _vault(session: Session, manifests: Sequence[Manifest], *, exists: bool) -> 
 
 
 def _jobs(session: Session) -> list[StatusJob]:
-    """Return the jobs that run and those that were interrupted, of the newest `JOBS_LOOKED_AT`."""
+    """Return the jobs that run and those that were interrupted, of the newest `JOBS_LOOKED_AT`.
+
+    An interrupted one is over and done with when the same was done again since, for that cleaned up after it.
+    """
     found = []
+    done_again: set[tuple[object, ...]] = set()
     try:
         directories = job_directories(session.state / "jobs")[:JOBS_LOOKED_AT]
     except LifeboatError:
@@ -314,8 +318,11 @@ def _jobs(session: Session) -> list[StatusJob]:
             status = job_status(directory, brief=True)
         except LifeboatError:
             continue
-        if not status.over or status.state is JobState.INTERRUPTED:
+        what = (status.spec.op, *status.spec.targets)
+        if not status.over or (status.state is JobState.INTERRUPTED and what not in done_again):
             found.append(_job(status))
+        elif status.state is not JobState.INTERRUPTED:
+            done_again.add(what)
     return found
 
 
