@@ -127,6 +127,20 @@ def test_signing_in_with_a_code_keeps_the_token_private(server: DriveServer, tmp
     kept = home.state / "sign-in.json"
     assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert home.run("drive", "list")["items"] == []
+    error = home.run("restore", "--from", "drive:Elsewhere", code=13)["error"]
+    assert isinstance(error, dict)
+    assert (error["code"], error["subject"]) == ("object-not-found", "Elsewhere")
+    assert "drive.file" in str(error["hint"])
+
+
+def test_what_waited_for_the_sign_in_goes_with_the_next_sync(server: DriveServer, tmp_path: Path) -> None:
+    home = Home(tmp_path, person(server, tmp_path / "etc"), automatic=True)
+    assert [row["code"] for row in items(home.run("backup", "shop", code=3), "uploads")] == ["sign-in-needed"]
+    assert items(home.run("sync", code=3))[0]["tries"] == 1
+    thread = approving(server)
+    assert "1 copy waited" in home.text("drive", "login")
+    thread.join()
+    assert items(home.run("sync"))[0]["state"] == "done"
 
 
 def test_no_secret_is_said_or_written_anywhere_else(server: DriveServer, tmp_path: Path, machine: Path) -> None:
@@ -352,7 +366,8 @@ def test_paused_uploads_wait_and_nothing_is_lost(server: DriveServer, tmp_path: 
     assert "uploads to drive are paused by" in home.text("status")
     assert items(home.run("drive", "upload", code=3))[0]["state"] == "paused"
     assert not server.files()
-    assert home.run("drive", "resume")["changed"] is True
+    resumed = home.run("drive", "resume")
+    assert (resumed["changed"], [row["profile"] for row in items(resumed)]) == (True, ["shop"])
     assert home.run("drive", "resume")["changed"] is False
     assert items(home.run("sync"))[0]["state"] == "done"
     assert home.run("status")["paused"] == []

@@ -93,6 +93,13 @@ class Queue:
         with durable.translated(path):
             durable.write_file(path, msgspec.json.encode(upload))
 
+    def begin_again(self, code: str) -> int:
+        """Make every upload due that failed last with the error `code`, also those given up; return how many."""
+        found = [backup_id for backup_id in self.known() if self.load(backup_id).code == code]
+        for backup_id in found:
+            self.save(backup_id, Upload())
+        return len(found)
+
     def forget(self, backup_id: str) -> None:
         """Remove the folder of an upload that is done or will never be."""
         folder = self.folder / backup_id

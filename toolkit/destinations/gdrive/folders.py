@@ -77,13 +77,23 @@ class Folders:
 
     def _look(self) -> list[dict[str, Any]]:
         if self._given:
-            found = self._by_name(self._given)
-            return found or [self.by_id(self._given)]
+            return self._by_name(self._given) or [self._by_given_id()]
         if self._settings.folder_id:
             return [self.by_id(self._settings.folder_id)]
         if self._settings.drive_id and not self._settings.folder_name:
             return [self.by_id(self._settings.drive_id)]
         return self._by_name(self.name)
+
+    def _by_given_id(self) -> dict[str, Any]:
+        try:
+            return self.by_id(self._given)
+        except ObjectNotFoundError as error:
+            raise ObjectNotFoundError(
+                "Google Drive has no folder with this name or id, or does not show it to this account",
+                subject=self._given,
+                hint=f"without one {self._client.name} means the configured folder; with drive.file only what Lifeboat "
+                "made is seen",
+            ) from error
 
     @property
     def name(self) -> str:

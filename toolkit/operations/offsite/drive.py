@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from toolkit.errors import ConfigError, LifeboatError, NotFoundError, UsageError
+from toolkit.errors import ConfigError, LifeboatError, NotFoundError, SignInNeededError, UsageError
 from toolkit.jobs.context import Job
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
 from toolkit.profile.model import GoogleDrive
 from toolkit.vault import sidecar
+from toolkit.vault.queue import Queue
+from toolkit.wording import count_text
 
 if TYPE_CHECKING:
     from toolkit.destinations.gdrive.destination import GoogleDriveDestination
@@ -127,6 +129,9 @@ def login(session: Session, name: str | None, say: Say, job: Job) -> LoginReport
             subject=settings.name,
             hint='"Publish app" in Google Cloud console, Google Auth Platform, Audience, then sign in again',
         )
+    waited = Queue(session.state, session.vault_path, settings.name).begin_again(SignInNeededError.code)
+    if waited:
+        report.notes.append(f"{count_text(waited, 'copy', 'copies')} waited for it: `lifeboat sync`, or the next one")
     report.notes.append("`lifeboat drive doctor` looks at everything else that an upload needs")
     return report
 

@@ -14,9 +14,11 @@ from pathlib import Path
 import msgspec
 
 from toolkit import durable
+from toolkit.errors import NotFoundError
 from toolkit.operations.offsite.drive import settings_of, state_of
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
+from toolkit.vault import sidecar
 
 _FILE = "paused.json"
 _LOOK_EVERY = 1.0
@@ -31,11 +33,20 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
+class WaitingCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy that is still to be made."""
+
+    backup: str
+    profile: str
+    size: int
+
+
 class PauseReport(Report, kw_only=True):
-    """The report of `drive pause` and `drive resume`: the pause that holds now, or None."""
+    """The report of `drive pause` and `drive resume`: the pause that holds now, or None, and the copies that wait."""
 
     destination: str
     pause: Pause | None = None
+    items: list[WaitingCopy] = msgspec.field(default_factory=list)
 
 
 def pause(session: Session, name: str | None, duration: timedelta | None) -> PauseReport:
@@ -51,7 +62,9 @@ def pause(session: Session, name: str | None, duration: timedelta | None) -> Pau
     with durable.translated(path):
         durable.make_directory(path.parent)
         durable.write_file(path, msgspec.json.encode(made))
-    return PauseReport(destination=made.destination, pause=made, changed=True)
+    return PauseReport(
+        destination=made.destination, pause=made, changed=True, items=_waiting(session, made.destination)
+    )
 
 
 def resume(session: Session, name: str | None) -> PauseReport:
@@ -61,9 +74,19 @@ def resume(session: Session, name: str | None) -> PauseReport:
     path = _path(session, destination)
     with durable.translated(path):
         durable.remove(path)
+    report.items = _waiting(session, destination)
     if not report.changed:
         report.notes.append(f"uploads to {destination} were not paused")
     return report
+
+
+def _waiting(session: Session, destination: str) -> list[WaitingCopy]:
+    try:
+        found = [one.manifest for one in sidecar.load_all(session.existing_vault) if not one.in_trash]
+    except NotFoundError:
+        return []
+    waiting = [one for one in found if any(copy.destination == destination for copy in one.pending)]
+    return [WaitingCopy(backup=one.id, profile=one.profile, size=one.size) for one in waiting]
 
 
 def paused(session: Session, destination: str) -> Pause | None:
