@@ -45,6 +45,9 @@ def test_failure_and_recovery_are_told_and_success_only_pinged(config: Path, ser
     assert told(server) == ["/uuid/start", "/uuid"]
     damaged = flipped_page(tmp_path / "shop" / "broken.db")
     assert lifeboat("-c", config, "backup", "shop").code == 4
+    said = server.got[-1][1].decode()
+    assert re.match(r"(\d\d:\d\d:\d\d .+\n){3,}\nexit code 4", said), said
+    assert said.rstrip().endswith(lifeboat("jobs", "list", "--json").document["jobs"][0]["id"])
     start, message, fail = told(server)
     assert (start, fail) == ("/uuid/start", "/uuid/fail")
     assert message.endswith("backup shop FAILED")

@@ -10,8 +10,9 @@ import msgspec
 from toolkit import durable
 from toolkit.display import display
 from toolkit.errors import LifeboatError
-from toolkit.events import JobFinished, plain_name
+from toolkit.events import Event, ItemReported, JobFinished, Logged, StepStarted, Warned, plain_name
 from toolkit.jobs.context import Job
+from toolkit.jobs.journal import read
 from toolkit.notify import messages, metrics, pings
 from toolkit.notify.messages import Ended, Message
 from toolkit.operations.figures import figures
@@ -29,6 +30,8 @@ PINGED = frozenset({"backup"})
 FILE_NAME = "notified.json"
 INCOMPLETE, INTERRUPTED = 3, 130
 MOST_WARNINGS = 10
+MOST_LOG = 30
+"""Lines of a failed job's journal that a ping carries."""
 
 Say = Callable[[str, str], None]
 """Takes the code and the sentence of something that could not be told."""
@@ -55,7 +58,8 @@ def ended(session: Session, job: Job, report: Report | None, error: LifeboatErro
         body = _body(session, job, result, report, error)
         unsaid += tell(session, subject, outcome, body)
     if config.healthcheck is not None and job.spec.op in PINGED:
-        unsaid += _ping(session, outcome, _body(session, job, result, report, error))
+        log = _log(job) if outcome is Ended.FAILURE else ""
+        unsaid += _ping(session, outcome, log + _body(session, job, result, report, error))
     if config.metrics is not None and (report is None or report.changed or job.spec.op in TOLD):
         unsaid += write_figures(session)
     return unsaid
@@ -130,6 +134,29 @@ def _body(session: Session, job: Job, result: JobFinished, report: Report | None
         lines.append(f"and {len(warnings) - MOST_WARNINGS} more warnings")
     lines.append(f"host {session.host}, job {job.id}: lifeboat jobs show {job.id}")
     return "\n".join(display(job.mask.text(line)) for line in lines)
+
+
+def _log(job: Job) -> str:
+    """Return the end of the job's journal as text, with an empty line behind it; empty where there is no journal."""
+    if job.directory is None:
+        return ""
+    try:
+        events = list(read(job.directory))
+    except LifeboatError:
+        return ""
+    lines = [f"{event.ts:%H:%M:%S} {display(said)}\n" for event in events if (said := _said(event))]
+    return "".join([*lines[-MOST_LOG:], "\n"])
+
+
+def _said(event: Event) -> str:
+    match event:
+        case StepStarted():
+            return event.title
+        case Logged() | Warned():
+            return event.msg
+        case ItemReported():
+            return f"{event.action.value} {plain_name(event.path)} {event.reason}".rstrip()
+    return ""
 
 
 def _lines(one: Notice) -> Iterable[str]:
