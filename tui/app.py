@@ -26,6 +26,7 @@ from tui import clipboard
 from tui.act import Act, Started
 from tui.palette import Commands
 from tui.screens.frame import Frame
+from tui.screens.leaving import Leaving
 from tui.screens.table import SCREENS
 from tui.sent import Sent
 from tui.terminal import Terminal
@@ -153,6 +154,8 @@ class LifeboatApp(App[None]):
         if isinstance(screen, Frame) and screen.is_mounted:  # else it reads by itself, once it is there
             screen.edges()
             screen.facts()
+        elif isinstance(screen, Leaving):
+            screen.facts()
 
     def _ended(self, row: JobRow) -> None:
         self.mine.discard(row.id)
@@ -199,8 +202,6 @@ class LifeboatApp(App[None]):
         if not going:
             self.exit()
             return
-        from tui.screens.leaving import Leaving
-
         self.push_screen(Leaving(going), self._left)
 
     def _left(self, answer: str | None) -> None:
