@@ -182,8 +182,9 @@ def play(servers: Servers, wheelhouses: Wheelhouses, tmp_path_factory: pytest.Te
     """Run playbooks on servers on which a shop runs, which its profile backs up."""
     for name in SUITES:
         servers[name].run(SHOP)
+    shutil.copy(wheelhouses.newer, servers.inventory.parent)  # a relative path is one beside the inventory
     variables = {
-        "lifeboat_install_wheelhouse": str(wheelhouses.newer),
+        "lifeboat_install_wheelhouse": wheelhouses.newer.name,
         "lifeboat_profile_config": {"vault": {"path": "/var/lib/lifeboat/vault"}},
         "lifeboat_profile_profiles": [
             {"name": "shop", "databases": ["/srv/shop/shop.db"], "files": ["/srv/shop/uploads"]}

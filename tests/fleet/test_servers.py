@@ -6,17 +6,22 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
 import subprocess
+import tarfile
+import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.fleet.conftest import OLDER, Orders, Player, Wheelhouses
 from tests.makers.driveserver import DriveServer
+from tests.makers.driveserver_world import SCOPE_FILE
 from tests.makers.servers import Servers, until
 from toolkit import __version__
 
@@ -93,6 +98,10 @@ def test_what_a_role_cannot_do_is_refused_with_a_sentence(servers: Servers, play
     assert "Lifeboat needs Python 3.11 or newer" in old.said("one")
     bad = play("site", "one", options="--check", lifeboat_profile_config={"vault": {"pth": "/x"}})
     assert 'vault.pth: unknown key; did you mean "path"?' in bad.said("one")
+    absent = f"{{{{ 'lifeboat-1.0-{'0' * 12}.tar' if inventory_hostname == 'one' else '' }}}}"
+    nowhere = play("site", *BOTH, options="--check", lifeboat_install_wheelhouse=absent)
+    assert "there is no wheelhouse lifeboat-1.0" in nowhere.said("one")
+    assert "say where Lifeboat comes from" in nowhere.said("two")
 
 
 def test_servers_that_cannot_be_used_are_named_and_the_others_go_on(servers: Servers, play: Player) -> None:
@@ -157,6 +166,73 @@ def test_an_installation_that_is_interrupted_or_finds_no_room_is_healed_by_the_n
     assert three.run("lifeboat --version").split()[-1] == __version__
 
 
+@contextlib.contextmanager
+def package_index(wheelhouse: Path, folder: Path) -> Iterator[str]:
+    """Serve the wheels of `wheelhouse` as a package index on the loopback (PEP 503); yields its address."""
+    with tarfile.open(wheelhouse) as tar:
+        for member in tar.getmembers():
+            if member.name.endswith(".whl"):
+                member.name = (
+                    f"simple/{Path(member.name).name.partition('-')[0].replace('_', '-')}/{Path(member.name).name}"
+                )
+                tar.extract(member, folder, filter="data")
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base names it so
+        pass
+
+
+def test_an_index_of_ones_own_gives_the_version_that_is_asked_for(
+    servers: Servers, play: Player, wheelhouses: Wheelhouses, tmp_path: Path
+) -> None:
+    with package_index(wheelhouses.older, tmp_path) as address, tunnel(servers, "three", address):
+        ran = play(
+            "upgrade",
+            "three",
+            lifeboat_install_wheelhouse="",
+            lifeboat_install_index_url=f"{address}/simple",
+            lifeboat_install_version=OLDER,
+            lifeboat_install_completion=["bash", "zsh", "fish"],
+        )
+    assert ran.code == 0, ran.output
+    assert servers["three"].run("lifeboat --version").split()[-1] == OLDER
+    left = servers["three"].run("cat /usr/local/share/zsh/site-functions/_lifeboat /etc/fish/completions/lifeboat.fish")
+    assert left.startswith("#compdef lifeboat")
+
+
+def test_a_user_who_may_not_use_sudo_has_a_profile_and_a_crontab_of_ones_own(servers: Servers, play: Player) -> None:
+    servers["three"].run("install -d -o guest /srv/own && echo mine > /srv/own/note.txt")
+    own = {
+        "ansible_user": "guest",
+        "ansible_become": False,
+        "lifeboat_profile_directory": "/home/guest/.config/lifeboat",
+        "lifeboat_profile_owner": "guest",
+        "lifeboat_profile_group": "guest",
+        "lifeboat_profile_config": {"vault": {"path": "/home/guest/vault"}},
+        "lifeboat_profile_profiles": [{"name": "own", "files": ["/srv/own"]}],
+        "lifeboat_schedule_directory": "/home/guest/.config/lifeboat",
+        "lifeboat_schedule_owner": "guest",
+        "lifeboat_schedule_group": "guest",
+        "lifeboat_schedule_kind": "cron",
+        "lifeboat_schedule_packages": [],
+    }
+    servers["three"].run("apt-get install -qq -y cron")
+    first = play("site", "three", options="--tags lifeboat_profile,lifeboat_schedule", **own)
+    assert first.code == 0, first.output
+    assert "backup own --kind daily" in servers["three"].run("crontab -l -u guest")
+    second = play("site", "three", options="--tags lifeboat_profile,lifeboat_schedule", **own)
+    assert second.stats("changed") == set(), second.output
+    made = play("backup", "three", **own)
+    assert made.code == 0, made.output
+    assert servers["three"].run("stat -c %U $(find /home/guest/vault -name '*.tar.zst')").split() == ["guest"]
+
+
 def test_cron_and_systemd_start_backups_that_verify(servers: Servers, play: Player) -> None:
     servers["two"].restart()  # what is in /run is gone
     before = {name: by_itself(servers, name) for name in BOTH}
@@ -188,6 +264,15 @@ def test_the_other_scheduler_takes_the_place_of_the_one(servers: Servers, play: 
     assert times["one"] != times["two"]
 
 
+def newer_python(servers: Servers, name: str) -> None:
+    """Leave the releases as an upgrade of the system does that brings a newer Python: none of them runs any more."""
+    servers[name].run(
+        "cd /opt/lifeboat/releases; for old in *-py3.11; do new=${old%11}10; mv $old $new; "
+        "mv $new/lib/python3.11 $new/lib/python3.10; ln -sfn /opt/lifeboat/releases/$new ../current; done"
+    )
+    assert servers[name].run("lifeboat --version >/dev/null 2>&1 || echo no").strip() == "no"
+
+
 def test_an_upgrade_keeps_the_older_release_to_go_back_to(
     servers: Servers, play: Player, wheelhouses: Wheelhouses
 ) -> None:
@@ -199,8 +284,10 @@ def test_an_upgrade_keeps_the_older_release_to_go_back_to(
     back = play("upgrade", "one", lifeboat_install_wheelhouse=str(wheelhouses.older))
     assert back.code == 0, back.output
     assert servers["one"].run("lifeboat --version").split()[-1] == OLDER
+    newer_python(servers, "one")
     again = play("upgrade", "one")
     assert again.code == 0, again.output
+    assert [name[-6:] for name in servers["one"].run("ls -t /opt/lifeboat/releases").split()] == ["py3.11", "py3.10"]
     assert servers["one"].run("lifeboat --version").split()[-1] == __version__
 
 
@@ -279,7 +366,8 @@ def test_backups_go_to_drive_with_credentials_that_nobody_sees(servers: Servers,
         }
         ran = play("site", "one", options="--diff -vvv", lifeboat_drive_credentials_src=str(good), **wanted)
         assert ran.code == 0, ran.output
-        assert "PRIVATE KEY" not in ran.output + json.dumps(ran.events)
+        for secret in ("PRIVATE KEY", "a very secret passphrase"):
+            assert secret not in ran.output + json.dumps(ran.events)
         assert servers["one"].run("stat -c %a /etc/lifeboat/drive.json /etc/lifeboat/passphrase").split() == ["600"] * 2
         again = play("site", "one", lifeboat_drive_credentials_src=str(good), **wanted)
         assert again.stats("changed") == set(), again.output
@@ -295,6 +383,16 @@ def test_backups_go_to_drive_with_credentials_that_nobody_sees(servers: Servers,
         assert made.code == 0, made.output
         assert play("sync", "one").code == 0
         assert [file for file in drive.files() if file.name.endswith(".tar.zst")]
+
+        drive.world.account("ann@example.org")
+        person = drive.sign.authorised_user(drive.sign.new_client(), "ann@example.org", SCOPE_FILE)
+        settings = {"folder_name": "Backups", "endpoint": drive.address}
+        rotated = play("site", "one", options="--diff", **{**wanted, "lifeboat_drive_settings": settings},
+                       lifeboat_drive_credentials=person)  # fmt: skip
+        assert rotated.code == 0, rotated.output
+        assert person["refresh_token"] not in rotated.output + json.dumps(rotated.events)
+        assert play("backup", "one").results("one")[0]["exit"] == 0
+        assert servers["one"].lifeboat("status")["queue"] == []
 
 
 def test_uninstalling_keeps_backups_and_configuration(servers: Servers, play: Player) -> None:

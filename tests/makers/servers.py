@@ -277,9 +277,13 @@ def _end(cgroup: Path) -> None:
 
 
 def _held(folder: Path) -> IO[str]:
-    """Return the lock file of `folder`, held as long as this process lives."""
+    """Return the lock file of `folder`, held as long as this process lives; raises `OSError` when another has it."""
     lock = open(folder / "lock", "w")  # noqa: SIM115 - closed at the end of the run
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
     return lock
 
 
