@@ -8,8 +8,9 @@ VENV    = .venv
 TESTS  ?= tests
 JOBS   ?= 2
 
-BIN   := $(VENV)/bin
-READY := $(VENV)/.ready
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready
+BUILDER := $(VENV)-build
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages check lint test test-fleet fmt demo drive-demo bench bench-repair docs pyz wheel wheelhouse clean
@@ -26,6 +27,11 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt pip setuptools
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+$(BUILDER)/.ready: constraints.txt # What builds wheels: a fraction of what the tests need
+	@$(PYTHON) -m venv --clear $(BUILDER)
+	@$(BUILDER)/bin/python -m pip install -qq --constraint constraints.txt pip setuptools
 	@touch $@
 
 packages: # Install, or name, the Debian packages of the tests
@@ -68,12 +74,12 @@ docs: $(READY) ## Write the generated pages of docs again
 pyz: $(READY) ## Build dist/lifeboat.pyz, one file that runs where nothing is installed
 	$(BIN)/python scripts/pyz.py dist/lifeboat.pyz
 
-wheel: $(READY) ## Build the wheel in dist/
+wheel: $(BUILDER)/.ready ## Build the wheel in dist/
 	rm -rf build
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(BUILDER)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
-wheelhouse: $(READY) ## Build one tar in dist/ from which servers install without a network
-	$(BIN)/python scripts/wheelhouse.py dist
+wheelhouse: $(BUILDER)/.ready ## Build one tar in dist/ from which servers install without a network
+	$(BUILDER)/bin/python scripts/wheelhouse.py dist
 
 clean: ## Remove what was built; the virtual environments stay
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
