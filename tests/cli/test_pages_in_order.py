@@ -92,6 +92,22 @@ def expect_shop(folder: Path) -> None:
     assert (folder / "uploads" / "latest").read_bytes() == b"upload 2\n" * 50
 
 
+def test_one_server_in_five_minutes(server: Server, tmp_path: Path) -> None:
+    """All but `schedule install`, which changes the machine: the servers of tests/fleet have it."""
+    config = tmp_path / "config.yaml"
+    found = lines("one-server.md")
+    assert len(found) == 6
+    for line in found:
+        words = shlex.split(
+            line.replace("/etc/lifeboat/config.yaml", str(config)).replace("/srv/shop", str(server.application))
+        )
+        if words[1:] != ["schedule", "install"]:
+            ran = lifeboat(*words[1:], *(("--config", config) if config.exists() else ()))
+            assert ran.code == 0, (line, ran.stdout, ran.stderr)
+    shown = lifeboat("show", "shop@latest", "--json", "--config", config).document["backup"]
+    assert (shown["evidence"]["level"], len(shown["databases"])) == ("rehearsed", 1)
+
+
 def test_restore_drill(server: Server) -> None:
     assert lifeboat("backup", "shop", "--config", server.config).code == 0
     found = lines("restore-drill.md")
