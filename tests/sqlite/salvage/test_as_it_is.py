@@ -12,8 +12,10 @@ import pytest
 from tests.makers import databases
 from tests.makers.sound import varied
 from tests.sqlite.salvage.conftest import content, schema
+from toolkit.sqlite import second
 from toolkit.sqlite.account import Account
-from toolkit.sqlite.salvage import engine, finish, mend, repair
+from toolkit.sqlite.pages import scan
+from toolkit.sqlite.salvage import engine, finish, mend, orphans, repair
 from toolkit.sqlite.salvage.settle import Settled
 
 
@@ -64,10 +66,12 @@ def _shop(path: Path) -> int:
     with databases.opened(path) as connection:
         connection.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, data BLOB)")
         connection.execute("CREATE INDEX names ON t(name)")
+        connection.execute("BEGIN")
         connection.executemany(
             "INSERT INTO t VALUES (?, ?, zeroblob(?))",
             ((n, f"name {n}", 9000 if n % 50 == 0 else 20) for n in range(3000)),
         )
+        connection.execute("COMMIT")
     return databases.root_page(path, "names")
 
 
@@ -175,3 +179,19 @@ def test_a_second_try_asks_for_the_copy_once_more(
     assert account.tables["t"].read == 3000
     with databases.opened(output) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("seed", range(12, 15))
+def test_two_processes_get_back_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    source = tmp_path / "a.db"
+    _damaged(source, seed)
+    monkeypatch.setattr(scan, "LARGE", 0)
+    monkeypatch.setattr(orphans, "FEW", 0)
+    monkeypatch.setattr(second, "has_room", lambda: False)
+    alone, account = _repaired(source, tmp_path / "alone")
+    begun: list[object] = []
+    monkeypatch.setattr(second, "has_room", lambda: not begun.append(None))
+    together, other = _repaired(source, tmp_path / "together")
+    assert begun
+    assert account == other
+    assert together.read_bytes() == alone.read_bytes()

@@ -71,4 +71,4 @@ class Geometry:
 
     def reserved_place(self, page: int) -> bool:
         """Answer whether `page` is the lock-byte page or a pointer-map page: never part of a tree."""
-        return page == self.lock_page or self.is_map_page(page)
+        return page == self.lock_page or (self.auto_vacuum and self.is_map_page(page))

@@ -276,8 +276,13 @@ def _table_cells(
     for at in pointers:
         payload = page[at]
         place = at + 1
-        if payload >= 128:
-            payload, place = varint.read(page, at)
+        if payload >= 128:  # numbers of two and three bytes are the usual ones
+            byte = page[place]
+            if byte < 128:
+                payload = (payload & 127) << 7 | byte
+                place += 1
+            else:
+                payload, place = varint.read(page, at)
         rowid = page[place]
         place += 1
         if rowid >= 128:
@@ -285,6 +290,9 @@ def _table_cells(
             if byte < 128:
                 rowid = (rowid & 127) << 7 | byte
                 place += 1
+            elif (end := page[place + 1]) < 128:
+                rowid = (rowid & 127) << 14 | (byte & 127) << 7 | end
+                place += 2
             else:
                 rowid, place = varint.read(page, place - 1)
                 if rowid >= 1 << 63:

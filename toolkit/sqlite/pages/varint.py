@@ -27,6 +27,10 @@ def write(value: int) -> bytes:
     value &= (1 << 64) - 1
     if value < 0x80:
         return bytes((value,))
+    if value < 0x4000:
+        return bytes((value >> 7 | 0x80, value & 0x7F))
+    if value < 0x200000:
+        return bytes((value >> 14 | 0x80, value >> 7 & 0x7F | 0x80, value & 0x7F))
     if value >> 56:
         last = value & 0xFF
         value >>= 8

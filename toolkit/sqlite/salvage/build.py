@@ -78,11 +78,13 @@ def table_tree(image: Image, leaves: list[tuple[int, int]]) -> int:
 def _above(image: Image, level: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     room = image.geometry.usable - 12
     each = max(2, room // 15 + 1)  # a cell takes 4 + 9 + 2 bytes at most; one more page hangs at the right
-    while level:
+    at, count = 0, len(level)
+    while at < count:
         # never leave a single page for the last one: an interior page has a cell
-        take = each - 1 if len(level) == each + 1 else each
-        group, level = level[:take], level[take:]
+        take = each - 1 if count - at == each + 1 else each
+        group = level[at : at + take]
         yield _interior(image, group), group[-1][1]
+        at += take
 
 
 def _interior(image: Image, group: list[tuple[int, int]]) -> int:

@@ -7,7 +7,7 @@ their cells, and the schema gets the new roots. Indexes that may be wrong become
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,8 +102,10 @@ class Mender:
                 adoption.run()
             self.result.unplaced = adoption.unplaced
             self._doubt_shared()
-            self._carve(targets)
-            self._rebuild(targets)
+            questions, beside = self._questions(targets), self.image.size > SMALL
+            with remains.Hearing(self.survey, questions, beside=beside, should_stop=self.should_stop) as self.hearing:
+                self._carve(targets)
+                self._rebuild(targets)
             self._rebuild_unkeyed(known)
         finally:
             known.close()
@@ -356,7 +358,7 @@ class Mender:
     def _rebuild_one(self, name: str, target: Target) -> None:
         rows = [target.carved[rowid] for rowid in sorted(target.carved)]
         leaves = list(target.kept)
-        for run in _runs(rows, target.kept):
+        for run in spans.runs(rows, target.kept):
             leaves += [
                 (first, last, page)
                 for page, first, last in build.write_leaves(self.image, ((row.rowid, row.cell) for row in run))
@@ -404,11 +406,27 @@ class Mender:
     def _remains(self, name: str, target: Target, gaps: list[tuple[int | None, int | None]]) -> None:
         """Hear what the damaged indexes of a table still say of the rows in its gaps."""
         for index in target.shape.indexes:
-            tree = self.index_trees.get(index.name)
-            if tree is not None:
-                told = remains.remains(self.survey, tree, target.shape, index, gaps)
-                if told is not None:
-                    self.result.remains.setdefault(name, []).append(told)
+            told = self.hearing.of(index, gaps)
+            if told is not None:
+                self.result.remains.setdefault(name, []).append(told)
+
+    def _questions(self, targets: dict[str, Target]) -> dict[str, remains.Question]:
+        """Return what the damaged indexes of tables without a witness are asked."""
+        return {
+            index.name: remains.Question(
+                self.index_trees[index.name],
+                target.shape,
+                index,
+                tuple(
+                    (None if after == LEAST else after, None if upto == MOST else upto + 1)
+                    for after, upto in target.allowed
+                ),
+            )
+            for target in targets.values()
+            if target.witness is None and target.allowed
+            for index in target.shape.indexes
+            if index.name in self.index_trees
+        }
 
     def _rebuild_unkeyed(self, known: Known) -> None:
         """Take the rows of damaged WITHOUT ROWID tables into plain trees, from which SQLite fills them again."""
@@ -477,20 +495,3 @@ class Mender:
         entry.root = self.image.new()
         self.image.write(entry.root, build.empty_leaf(LEAF_INDEX, self.image.geometry))
         self.result.indexes.append(entry.name)
-
-
-def _runs(rows: list[Row], kept: list[tuple[int, int, int]]) -> Iterator[list[Row]]:
-    """Yield the rows, which rise, in runs that no kept leaf interrupts; rows inside a kept leaf are left out."""
-    run: list[Row] = []
-    at = 0
-    for row in rows:
-        while at < len(kept) and kept[at][1] < row.rowid:
-            at += 1
-            if run:
-                yield run
-                run = []
-        if at < len(kept) and kept[at][0] <= row.rowid:
-            continue
-        run.append(row)
-    if run:
-        yield run

@@ -5,7 +5,11 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
+from toolkit.events import ShouldStop
+from toolkit.sqlite import second
 from toolkit.sqlite.account import Remains
 from toolkit.sqlite.order import known, sort_key
 from toolkit.sqlite.pages import node as nodes
@@ -49,6 +53,59 @@ def remains(survey: Survey, tree: Tree, shape: Shape, index: Index, gaps: Sequen
     ]
     columns = tuple(shape.columns[place].name for place in places)
     return Remains(columns, index.orders, image.encoding, tuple(held), reading.named) if held else None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A damaged index, by its tree, and the stretches of its table in which rows may be missing."""
+
+    tree: Tree
+    shape: Shape
+    index: Index
+    gaps: tuple[Stretch, ...]
+
+
+class Hearing:
+    """What the indexes of `questions`, by their names, still say; of a large file a second process reads them.
+
+    It reads pages that are there now, so none of these may be written before it is closed.
+    """
+
+    def __init__(
+        self, survey: Survey, questions: dict[str, Question], *, beside: bool, should_stop: ShouldStop
+    ) -> None:
+        self._survey, self._questions, self._should_stop = survey, questions, should_stop
+        self._said: dict[str, Remains | None] | None = None
+        self._other: second.Second[dict[str, Remains | None]] | None = None
+        if beside and questions and second.has_room():
+            self._other = second.Second(self._all, keep=[survey.image.descriptor])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._other is not None:
+            self._other.close()
+
+    def of(self, index: Index, gaps: Sequence[Stretch]) -> Remains | None:
+        """Return what an index says of the rows in these gaps, which lie in those of its question."""
+        question = self._questions.get(index.name)
+        if question is None:
+            return None
+        if self._other is None:
+            return remains(self._survey, question.tree, question.shape, index, gaps)
+        if self._said is None:
+            self._said = self._other.result(self._should_stop)
+        told, edges = self._said[index.name], spans.edges(gaps)
+        if told is None:
+            return None
+        return replace(told, entries={row: key for row, key in told.entries.items() if spans.between(row, edges)})
+
+    def _all(self) -> dict[str, Remains | None]:
+        return {
+            name: remains(self._survey, asked.tree, asked.shape, asked.index, asked.gaps)
+            for name, asked in self._questions.items()
+        }
 
 
 class _Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Sequence
 
-from toolkit.sqlite.salvage.carve import LEAST, MOST
+from toolkit.sqlite.salvage.carve import LEAST, MOST, Row
 
 Stretch = tuple[int | None, int | None]
 """What lies behind the first and before the second rowid; None is an open end."""
@@ -47,3 +47,20 @@ def uncovered(
             edge = max(edge, last)
         if upto > edge:
             yield (None if edge == LEAST else edge), (None if upto == MOST else upto + 1)
+
+
+def runs(rows: list[Row], kept: list[tuple[int, int, int]]) -> Iterator[list[Row]]:
+    """Yield the rows, which rise, in runs that no kept leaf interrupts; rows inside a kept leaf are left out."""
+    run: list[Row] = []
+    at = 0
+    for row in rows:
+        while at < len(kept) and kept[at][1] < row.rowid:
+            at += 1
+            if run:
+                yield run
+                run = []
+        if at < len(kept) and kept[at][0] <= row.rowid:
+            continue
+        run.append(row)
+    if run:
+        yield run

@@ -81,36 +81,37 @@ class Survey:
         self.trees.append(tree)
         owner = len(self.trees)
         kinds = TABLES if table else INDEXES
-        found = self.found
+        found, used, places = self.found, self.used, tree.places
+        last, reserved = self.geometry.page_count, self.geometry.reserved_place
         stack = [(root, 0)]
         while stack:
             page, depth = stack.pop()
-            if not 1 <= page <= self.geometry.page_count or self.used[page] or self.geometry.reserved_place(page):
-                tree.places.append(Place(0))
+            if not 1 <= page <= last or used[page] or reserved(page):
+                places.append(Place(0))
                 tree.damaged = True
                 continue
             kind, faults = found.kinds[page], found.faults.get(page)
             if kind not in kinds:
                 tree.damaged = True
                 if kind and not faults:  # a sound page of another kind of tree
-                    tree.places.append(Place(0))
+                    places.append(Place(0))
                     continue
-                self.used[page] = owner
-                tree.places.append(Place(page, broken=True, depth=depth))
+                used[page] = owner
+                places.append(Place(page, broken=True, depth=depth))
                 if not kind:
-                    self.guessed[page] = tree.places[-1]
+                    self.guessed[page] = places[-1]
                 continue
-            self.used[page] = owner
+            used[page] = owner
             if page not in found.interior:
                 tree.damaged = tree.damaged or bool(faults)
-                tree.places.append(Place(page, broken=bool(faults), depth=depth))
+                places.append(Place(page, bool(faults), depth))
                 tree.leaf_depth = max(tree.leaf_depth, depth)
                 continue
             tree.inner.append(page)
             children = found.interior[page][0]
             if faults:
                 tree.damaged = True
-                tree.places.append(Place(page, broken=True, depth=depth))  # or a leaf that lost its header
+                places.append(Place(page, broken=True, depth=depth))  # or a leaf that lost its header
             stack.extend((child, depth + 1) for child in reversed(children))
         if table:
             self._straighten(tree)
@@ -235,10 +236,11 @@ class Survey:
 
     def orphans(self) -> list[int]:
         """Return the pages that belong to nothing: neither a tree nor the freelist, nor what has its fixed place."""
+        free, reserved = self.free, self.geometry.reserved_place
         return [
             page
-            for page in range(2, self.geometry.page_count + 1)
-            if not self.used[page] and page not in self.free and not self.geometry.reserved_place(page)
+            for page, owner in enumerate(self.used)
+            if not owner and page > 1 and page not in free and not reserved(page)
         ]
 
     def unexplained(self) -> list[int]:

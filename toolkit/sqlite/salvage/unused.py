@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable
 
 from toolkit.sqlite.pages import node as nodes
+from toolkit.sqlite.pages.geometry import INTERIOR_TABLE
 from toolkit.sqlite.pages.scan import PageMap
 from toolkit.sqlite.salvage.image import Image
 
@@ -47,21 +48,31 @@ class _Used:
 
     def tree(self, root: int) -> bool:
         """Take the pages of a tree, and the chains that hang on its new pages."""
-        stack = [root]
+        stack, used, end = [root], self.used, self.image.end
+        interior, old = self.found.interior, self.found.geometry.page_count
         while stack:
             page = stack.pop()
-            if not self.take(page):
+            if not 1 < page <= end or used[page]:
                 return False
-            if page <= self.found.geometry.page_count:
-                if page in self.found.interior:
-                    stack.extend(self.found.interior[page][0])
-                continue
-            node = nodes.parse(self.image.page(page), page, self.image.geometry)
-            stack.extend(node.children)
-            for cell in node.cells:
-                if cell.overflow and not self.chain(cell.overflow, cell.payload - cell.local):
-                    return False
+            used[page] = 1
+            if page <= old:
+                if page in interior:
+                    stack.extend(interior[page][0])
+            elif not self.new(page, stack):
+                return False
         return True
+
+    def new(self, page: int, stack: list[int]) -> bool:
+        """Take the chains of a page that was written since, and add its children to `stack`."""
+        data = self.image.page(page)
+        if data[0] == INTERIOR_TABLE:
+            count = int.from_bytes(data[3:5], "big")
+            stack += [int.from_bytes(data[at : at + 4], "big") for at in struct.unpack_from(f">{count}H", data, 12)]
+            stack.append(int.from_bytes(data[8:12], "big"))
+            return True
+        node = nodes.parse(data, page, self.image.geometry)
+        stack.extend(node.children)
+        return all(self.chain(cell.overflow, cell.payload - cell.local) for cell in node.cells if cell.overflow)
 
     def chains(self) -> bool:
         """Take the chains of the old pages that trees hold."""
