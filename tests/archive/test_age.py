@@ -247,4 +247,4 @@ except Exception as error:
     print(type(error).__name__, error.hint)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout == "ConfigError pip install 'lifeboat[age]'\n"
+    assert ran.stdout == "ConfigError in a checkout: pipx install --force '.[age]'\n"

@@ -25,7 +25,8 @@ def _pyrage() -> ModuleType:
         import pyrage
     except ImportError as error:
         raise ConfigError(
-            "encryption to age recipients needs a package that is not installed", hint="pip install 'lifeboat[age]'"
+            "encryption to age recipients needs a package that is not installed",
+            hint="in a checkout: pipx install --force '.[age]'",
         ) from error
     module: ModuleType = pyrage
     return module

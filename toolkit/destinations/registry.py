@@ -71,7 +71,7 @@ def bare(config: AnyDestination, *, state: Path, folder: str = "") -> Destinatio
         raise ConfigError(
             f"destinations of the type {kind} need a library that is not installed",
             subject=config.name,
-            hint=f"install it: pip install 'lifeboat[{kind}]'",
+            hint=f"in a checkout: pipx install --force '.[{kind}]'",
         ) from error
     made: Destination = module.open_destination(config, state=state / "destinations" / config.name, folder=folder)
     return made
