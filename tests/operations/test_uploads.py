@@ -224,6 +224,18 @@ def test_what_had_arrived_of_a_copy_goes_with_it(site: Site, monkeypatch: pytest
     assert (list(site.disk.rglob("*.partial")), queue.known()) == ([], ())
 
 
+def test_a_copy_to_a_place_that_is_no_longer_configured_can_be_forgotten(site: Site) -> None:
+    site.pull()
+    site.backup()
+    queue = Queue(open_session(config=site.root / "config.yaml").state, site.vault, "disk")
+    queue.save(queue.known()[0], uploads.Upload(tries=TRIES, gave_up=True))
+    config = site.root / "config.yaml"
+    config.write_text(config.read_text().replace("{disk:", "{other:").replace("[disk]", "[other]"))
+    code, document = site.lifeboat("sync", "--forget")
+    assert (code, [row["state"] for row in document["items"]]) == (0, ["dropped"])
+    assert queue.known() == ()
+
+
 def test_a_lost_queue_record_loses_nothing(site: Site) -> None:
     site.pull()
     site.backup()

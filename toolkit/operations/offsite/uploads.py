@@ -174,11 +174,13 @@ def _drop(session: Session, name: str, backup_id: str) -> None:
     from toolkit.vault.replicate import abandon
 
     queue = _queue(session, name)
-    try:
-        with registry.bare(session.config.destination(name), state=session.state) as destination:
-            abandon(destination, queue.folder / backup_id)
-    except LifeboatError:
-        return
+    config = next((one for one in session.config.destinations if one.name == name), None)
+    if config is not None:  # else nobody knows any more where it went
+        try:
+            with registry.bare(config, state=session.state) as destination:
+                abandon(destination, queue.folder / backup_id)
+        except LifeboatError:
+            return
     queue.forget(backup_id)
 
 
