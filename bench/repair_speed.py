@@ -17,19 +17,24 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import machine
 import measuring
 import repair_ways
 from measuring import Cost
 
-SCHEMA = """
+INDEXES = """
 CREATE TABLE people(id INTEGER PRIMARY KEY, name TEXT NOT NULL, mail TEXT UNIQUE, joined INTEGER, about TEXT);
 CREATE TABLE events(id INTEGER PRIMARY KEY AUTOINCREMENT, person INTEGER NOT NULL REFERENCES people(id), at INTEGER,
   kind TEXT, value REAL, note TEXT);
 CREATE TABLE files(id INTEGER PRIMARY KEY, name TEXT, data BLOB);
 CREATE INDEX events_person ON events(person, at);
 CREATE INDEX people_name ON people(name);
+"""
+NOTES = """
+CREATE TABLE notes(id INTEGER PRIMARY KEY, title TEXT NOT NULL, created INTEGER, body TEXT);
+CREATE INDEX notes_created ON notes(created);
 """
 PAGE = 4096
 LOST = 0.01
@@ -45,11 +50,32 @@ print(account.strategy)
 """
 
 
-def _fill(path: Path, mib: int) -> None:
+def _opened(path: Path, schema: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"PRAGMA page_size={PAGE}")
+    connection.executescript(f"PRAGMA journal_mode=off; PRAGMA synchronous=off; {schema}")
+    return connection
+
+
+def _fill_notes(path: Path, mib: int) -> None:
+    """Make the database: a table of texts of 200 to 1,800 bytes with one index, as many applications have it."""
+    rng = random.Random(3)
+    words = " ".join(rng.choice(("lorem", "ipsum", "dolor", "sit", "amet", "elit")) for _ in range(20_000))
+    with contextlib.closing(_opened(path, NOTES)) as db:
+        db.execute("BEGIN")
+        db.executemany(
+            "INSERT INTO notes VALUES (?, ?, ?, ?)",
+            (
+                (n, f"note {n} {rng.randrange(10**6)}", rng.randrange(10**9), words[at : at + rng.randrange(200, 1800)])
+                for n, at in enumerate(rng.randrange(80_000) for _ in range(mib * 905))
+            ),
+        )
+        db.execute("COMMIT")
+
+
+def _fill_indexes(path: Path, mib: int) -> None:
     """Make the database: small rows with two indexes, texts, blobs with overflow pages, a third each."""
-    with sqlite3.connect(path, isolation_level=None) as db:
-        db.execute(f"PRAGMA page_size={PAGE}")
-        db.executescript(f"PRAGMA journal_mode=off; PRAGMA synchronous=off; {SCHEMA}")
+    with contextlib.closing(_opened(path, INDEXES)) as db:
         rng = random.Random(1)
         people, events, files = mib * 385, mib * 3100, mib * 32
         db.execute("BEGIN")
@@ -73,6 +99,9 @@ def _fill(path: Path, mib: int) -> None:
             ((n, f"file {n}", rng.randbytes(2000 + n % 26_000)) for n in range(files)),
         )
         db.execute("COMMIT")
+
+
+SHAPES = {"a table of texts, one index": _fill_notes, "small rows, texts, blobs, three indexes": _fill_indexes}
 
 
 def _damage(source: Path, target: Path) -> int:
@@ -136,65 +165,64 @@ def _beyond(costs: dict[str, list[Cost]], name: str, start: str, of: Callable[[l
     return of(costs[name]) - of(costs[start])
 
 
-def _place() -> str | None:
+def _places() -> dict[str, Path]:
+    """Return where the data lies: a disk, and memory where there is enough."""
+    places = {"disk": Path(tempfile.gettempdir())}
     free = os.statvfs("/dev/shm") if os.path.isdir("/dev/shm") else None
-    return "/dev/shm" if free and free.f_bavail * free.f_frsize > 9 * 2**30 else None
+    if free and free.f_bavail * free.f_frsize > 9 * 2**30:
+        places = {"memory": Path("/dev/shm"), **places}
+    return places
 
 
-def measure(mib: int, rounds: int = 3) -> dict[str, float]:
-    """Return seconds, ratios and bytes, each a median of `rounds` rounds that take turns."""
-    with tempfile.TemporaryDirectory(dir=_place(), prefix="speed-") as name:
-        folder = Path(name)
-        sound, damaged, output = (folder / f"{one}.db" for one in ("sound", "damaged", "output"))
-        _fill(sound, mib)
-        lost = _damage(sound, damaged)
-        tiny = folder / "tiny.db"
-        with contextlib.closing(sqlite3.connect(tiny)) as made:
-            made.execute("CREATE TABLE t(a)")
-        costs: dict[str, list[Cost]] = {
-            name: []
-            for name in (
-                "vacuum",
-                "floor",
-                "repair",
-                "quick_check",
-                "start",
-                "quick",
-                "integrity",
-                "full start",
-                "full",
-            )
-        }
-        for _ in range(rounds):
-            costs["vacuum"].append(_sqlite(sound, f"VACUUM INTO '{output}'"))
-            output.unlink()
-            costs["floor"].append(_floor(sound, output))
-            costs["repair"].append(_repair(damaged, output, folder))
-            for left in folder.iterdir():
-                if left.name.startswith("output") or left.name == "scratch":
-                    shutil.rmtree(left) if left.is_dir() else left.unlink()
-            costs["quick_check"].append(_sqlite(sound, "PRAGMA quick_check"))
-            costs["start"].append(_diagnose(tiny, folder, "--quick"))
-            costs["quick"].append(_diagnose(sound, folder, "--quick"))
-            costs["integrity"].append(_sqlite(sound, "PRAGMA integrity_check"))
-            costs["full start"].append(_diagnose(tiny, folder))
-            costs["full"].append(_diagnose(sound, folder))
-        seconds = {f"{name} s": _median(found) for name, found in costs.items()}
-        return {
-            "MiB": float(sound.stat().st_size / 2**20),
-            "pages lost": float(lost),
-            "rounds": float(rounds),
-            "load": os.getloadavg()[0],
-            **seconds,
-            "repair / VACUUM INTO": _median(costs["repair"]) / _median(costs["vacuum"]),
-            "repair / VACUUM INTO, CPU": _cpu(costs["repair"]) / _cpu(costs["vacuum"]),
-            "repair / floor": _median(costs["repair"]) / _median(costs["floor"]),
-            "repair / floor, CPU": _cpu(costs["repair"]) / _cpu(costs["floor"]),
-            "quick / quick_check": _beyond(costs, "quick", "start", _median) / _median(costs["quick_check"]),
-            "quick / quick_check, CPU": _beyond(costs, "quick", "start", _cpu) / _cpu(costs["quick_check"]),
-            "full / integrity_check": _beyond(costs, "full", "full start", _median) / _median(costs["integrity"]),
-            "full / integrity_check, CPU": _beyond(costs, "full", "full start", _cpu) / _cpu(costs["integrity"]),
-            "repair memory MiB": max(cost.largest for cost in costs["repair"]) / 2**20,
-            "repair memory together MiB": max(cost.together for cost in costs["repair"]) / 2**20,
-            "full memory MiB": max(cost.largest for cost in costs["full"]) / 2**20,
-        }
+def measure(mib: int, rounds: int = 3) -> dict[str, Any]:
+    """Return seconds, ratios and bytes of each shape at each place, medians of `rounds` rounds that take turns."""
+    runs = []
+    for place, parent in _places().items():
+        for shape, fill in SHAPES.items():
+            with tempfile.TemporaryDirectory(dir=parent, prefix="speed-") as name:
+                found = _measure(Path(name), fill, mib, rounds)
+            runs.append({"shape": shape, "place": place, **found})
+    return {"rounds": float(rounds), "load": os.getloadavg()[0], "runs": runs}
+
+
+def _measure(folder: Path, fill: Callable[[Path, int], None], mib: int, rounds: int) -> dict[str, float]:
+    sound, damaged, output = (folder / f"{one}.db" for one in ("sound", "damaged", "output"))
+    fill(sound, mib)
+    lost = _damage(sound, damaged)
+    tiny = folder / "tiny.db"
+    with contextlib.closing(sqlite3.connect(tiny)) as made:
+        made.execute("CREATE TABLE t(a)")
+    os.sync()
+    costs: dict[str, list[Cost]] = {}
+
+    def note(name: str, cost: Cost) -> None:
+        costs.setdefault(name, []).append(cost)
+        for left in folder.iterdir():
+            if left.name.startswith("output") or left.name == "scratch":
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    for _ in range(rounds):
+        note("vacuum", _sqlite(sound, f"VACUUM INTO '{output}'"))
+        note("repair", _repair(damaged, output, folder))
+        note("floor", _floor(sound, output))
+        note("quick_check", _sqlite(sound, "PRAGMA quick_check"))
+        note("start", _diagnose(tiny, folder, "--quick"))
+        note("quick", _diagnose(sound, folder, "--quick"))
+        note("integrity", _sqlite(sound, "PRAGMA integrity_check"))
+        note("full start", _diagnose(tiny, folder))
+        note("full", _diagnose(sound, folder))
+    return {
+        "MiB": sound.stat().st_size / 2**20,
+        "pages lost": float(lost),
+        **{f"{name} s": _median(found) for name, found in costs.items()},
+        "repair / VACUUM INTO": _median(costs["repair"]) / _median(costs["vacuum"]),
+        "repair / VACUUM INTO, CPU": _cpu(costs["repair"]) / _cpu(costs["vacuum"]),
+        "repair / floor": _median(costs["repair"]) / _median(costs["floor"]),
+        "quick / quick_check": _beyond(costs, "quick", "start", _median) / _median(costs["quick_check"]),
+        "quick / quick_check, CPU": _beyond(costs, "quick", "start", _cpu) / _cpu(costs["quick_check"]),
+        "full / integrity_check": _beyond(costs, "full", "full start", _median) / _median(costs["integrity"]),
+        "full / integrity_check, CPU": _beyond(costs, "full", "full start", _cpu) / _cpu(costs["integrity"]),
+        "repair memory MiB": max(cost.largest for cost in costs["repair"]) / 2**20,
+        "repair memory together MiB": max(cost.together for cost in costs["repair"]) / 2**20,
+        "full memory MiB": max(cost.largest for cost in costs["full"]) / 2**20,
+    }

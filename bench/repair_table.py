@@ -198,4 +198,8 @@ def _by_kind(results: Sequence[Result]) -> list[str]:
 
 def speed(found: Mapping[str, Any]) -> str:
     """Return the measures of time and memory as text."""
-    return "\n".join(f"{name:40} {text(value, 2)}" for name, value in found.items())
+    lines = []
+    for run in found["runs"]:
+        lines += [f"{run['shape']}, data on {run['place']}"]
+        lines += [f"  {name:40} {text(value, 2)}" for name, value in run.items() if isinstance(value, float)]
+    return "\n".join(lines)

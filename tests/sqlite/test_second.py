@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import CancelledError
+from toolkit.sqlite import second
 from toolkit.sqlite.second import Second
 
 
@@ -80,3 +81,12 @@ def test_a_child_that_is_not_wanted_any_more_is_ended() -> None:
             other.result(lambda: True)
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_there_is_room_for_one_where_there_are_two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    with Second(signal.pause):
+        assert not second.has_room()
+    assert second.has_room()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1})
+    assert not second.has_room()

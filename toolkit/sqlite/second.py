@@ -19,9 +19,12 @@ Result = TypeVar("Result")
 _POLL_MS = 100
 
 
+_working: set[int] = set()
+
+
 def has_room() -> bool:
-    """Answer whether this process may use more than one processor."""
-    return len(os.sched_getaffinity(0)) > 1
+    """Answer whether a second process is worth its memory: there is a processor for it, and none works yet."""
+    return not _working and len(os.sched_getaffinity(0)) > 1
 
 
 class Second(Generic[Result]):
@@ -44,6 +47,7 @@ class Second(Generic[Result]):
         if not self._child:
             _serve(work, writing, {*keep, writing})
         os.close(writing)
+        _working.add(self._child)
 
     def __enter__(self) -> Second[Result]:
         return self
@@ -82,6 +86,7 @@ class Second(Generic[Result]):
     def _ended(self) -> int:
         """Wait for the end of the child and return how it ended: 0 is well."""
         child, self._child = self._child, 0
+        _working.discard(child)
         try:
             return os.waitpid(child, 0)[1] if child else 1
         except ChildProcessError:
