@@ -215,7 +215,7 @@ def write() -> None:
     if kept:
         figures = kept["figures"]
         parts += [_about(kept), _without_backup(figures), _with_backup(figures), _verdicts(figures)]
-    if "speed" in results:
+    if "runs" in results.get("speed", {}).get("figures", {}):
         parts.append(_speed(results["speed"]))
     kinds = len(corruption.KINDS) - 1
     applications = len(corpus.applications()) + len(corpus.applications(unseen=True))

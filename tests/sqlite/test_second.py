@@ -90,3 +90,13 @@ def test_there_is_room_for_one_where_there_are_two_processors(monkeypatch: pytes
     assert second.has_room()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1})
     assert not second.has_room()
+
+
+def test_where_no_process_can_be_made_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise OSError(11, "no more processes")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    with Second(os.getpid) as other:
+        assert other.result() == os.getpid()
+    assert second.has_room() == (len(os.sched_getaffinity(0)) > 1)
