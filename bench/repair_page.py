@@ -35,6 +35,7 @@ does not cost the rows behind it.
 | the header of the file is wrong or gone | everything: page size, encoding and counts are found out from the pages |
 | page 1 is gone, and with it the schema | everything, when there is a backup (`--refill`), however old its rows |
 | page 1 is gone, no backup | the rows, in `lost_and_found`: names of tables and columns were on that page |
+| a `CREATE TABLE` no longer parses | the rows under the table's name; a column whose name is lost becomes `c3` |
 | a root or inner page of a table is lost | everything: the leaves are found again by what is on them |
 | leaves of a table are lost | all other rows; those of the leaves from a backup, never one that was deleted since |
 | an index, a full-text index or an R-tree is damaged | everything that a table holds: it is made anew |

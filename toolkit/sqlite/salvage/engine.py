@@ -221,6 +221,10 @@ class _Repair:
         way.doubtful = [(table, row.rowid) for table, row in apart]
         way.said += said + mended.said
         marred = [f"the statement of {label} held bytes that are no text" for label in mended.schema.marred]
+        marred += [
+            f"the statement of table {name} is broken: it was told again by what is left of it and by its rows"
+            for name in mended.schema.retold
+        ]
         unfilled = [f"table {name} could not be written to the end ({why})" for name, why in finish.unfilled.items()]
         for name in finish.unfilled:
             mended.gaps[name] = [(None, None)]

@@ -10,10 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.sqlite.connect import connect_private, quoted
+from toolkit.sqlite.pages.record import Value
+from toolkit.sqlite.salvage import statement
+from toolkit.sqlite.salvage.adopt import leaf_rows
 from toolkit.sqlite.salvage.contain import contained
 from toolkit.sqlite.salvage.entries import Entry, page_entries
 from toolkit.sqlite.salvage.shape import Shape, blank, learn
+from toolkit.sqlite.salvage.statement import Records
 from toolkit.sqlite.salvage.survey import Survey
+
+OWN = {
+    "sqlite_sequence": "CREATE TABLE sqlite_sequence(name,seq)",
+    "sqlite_stat1": "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
+    "sqlite_stat4": "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
+}
+"""SQLite's own tables, which are always made by the same words (SQLite file format, sections 2.6.2 to 2.6.6)."""
+
+MOST_LOOKED_AT = 60
+"""Pages of a table that are looked at to see what its records are like."""
 
 _NO_SENTENCE = re.compile(r"syntax error|unrecognized token|incomplete input|malformed", re.IGNORECASE)
 _MARRED_COLLATION = re.compile(r"\bCOLLATE\s+\w*\ufffd[\w\ufffd]*", re.IGNORECASE)
@@ -24,13 +38,16 @@ _MISSING = re.compile(r"no such (collation sequence|function): (.+)")
 class Schema:
     """All entries, the shapes of the tables that are kept as b-trees, and the names of what could not be read.
 
-    `marred` are the entries whose text held bytes that are no text, which were replaced.
+    `marred` are the entries whose text held bytes that are no text, which were replaced; `broken` those that SQLite
+    cannot read, `retold` the tables among them whose statement was told again from what is left of it.
     """
 
     entries: list[Entry] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     marred: list[str] = field(default_factory=list)
+    retold: list[str] = field(default_factory=list)
+    broken: list[Entry] = field(default_factory=list)
     damaged: bool = False
 
     def tables(self) -> list[Entry]:
@@ -71,7 +88,66 @@ def read(survey: Survey, reference: Path | None, remains: Sequence[tuple[int, by
         _from_reference(schema, reference)
     if schema.damaged and tree.holes:
         _from_remains(schema, survey, remains)
+    _retell(schema, survey)
     return schema
+
+
+def _retell(schema: Schema, survey: Survey) -> None:
+    """Bring back tables whose statement no longer parses or holds bytes that are no text, with what depends on them.
+
+    A statement with such bytes can be one all the same, and mean something else.
+    """
+    there = {(entry.kind, entry.name) for entry in schema.entries}
+    broken = {(entry.kind, entry.name): entry for entry in schema.broken if (entry.kind, entry.name) not in there}
+    doubted = [entry for entry in schema.entries if f"table {entry.name}" in schema.marred and not entry.virtual]
+    told: dict[str, str] = {}
+    for entry in [*doubted, *broken.values()]:
+        if entry.kind == "table" and not entry.assumed and not entry.name.startswith("sqlite_"):
+            text = statement.retold(entry.name, entry.sql or "", _records(survey, entry), _hints(schema, entry.name))
+            if text is not None:
+                entry.sql, told[entry.name.lower()] = text, entry.name
+    if not told:
+        return
+    back = [entry for entry in broken.values() if (entry.table if entry.sql else "").lower() in told]
+    rowid = max((entry.rowid for entry in schema.entries), default=0)
+    for number, entry in enumerate(back, 1):
+        entry.rowid = rowid + number
+    schema.entries += back
+    lost = [label for label in schema.lost if label not in {f"{entry.kind} {entry.name}" for entry in back}]
+    schema.lost = []
+    _prove(schema)
+    schema.lost = list(dict.fromkeys(lost + schema.lost))
+    schema.retold = [name for name in told.values() if schema.find("table", name)]
+    schema.marred = [label for label in schema.marred if label.removeprefix("table ") not in schema.retold]
+
+
+def _hints(schema: Schema, table: str) -> list[str]:
+    """Return the names that indexes of a table have for its columns."""
+    found: list[str] = []
+    for entry in [*schema.entries, *schema.broken]:
+        if entry.kind == "index" and entry.table.lower() == table.lower() and entry.sql:
+            listed = entry.sql[entry.sql.find("(") :].partition(" WHERE ")[0]
+            found += re.findall(r"[^\W\d]\w*", listed)
+    return [word for word in dict.fromkeys(found) if word.upper() not in ("ASC", "DESC", "COLLATE", "NOCASE")]
+
+
+def _records(survey: Survey, entry: Entry) -> Records:
+    """Return rows from all over a table, whatever its tree is like."""
+    found = survey.found
+    kind = found.kinds[entry.root] if 1 < entry.root <= survey.geometry.page_count else 0
+    rowids = kind in (5, 13) if kind else not re.search(r"WITHOUT\s+ROWID", entry.sql or "", re.IGNORECASE)
+    rows: list[list[Value]] = []
+    waiting, seen = [entry.root] if kind else [], set[int]()
+    while waiting and len(seen) < MOST_LOOKED_AT:
+        page = waiting.pop(0)
+        if page in seen or not 1 < page <= survey.geometry.page_count or found.kinds[page] == 0:
+            continue
+        seen.add(page)
+        children = found.interior[page][0] if page in found.interior else ()
+        waiting += children[:: max(1, len(children) // 20)]
+        if found.kinds[page] != 5 and page not in found.faults:
+            rows += [values for _, values in leaf_rows(survey.image, page, 12) if values]
+    return Records(rows, rowids, survey.image.encoding)
 
 
 def _from_remains(schema: Schema, survey: Survey, remains: Sequence[tuple[int, bytes]]) -> None:
@@ -141,6 +217,8 @@ def _mark(schema: Schema, reference: Path | None) -> None:
 
     SQLite's Python module has no way to hand it a statement with such bytes.
     """
+    for entry in schema.entries:
+        entry.sql = OWN.get(entry.name, entry.sql) if entry.kind == "table" else entry.sql
     marred = [entry for entry in schema.entries if as_text(entry)]
     known: dict[tuple[str, str], Entry] = {}
     if marred and reference is not None:
@@ -177,6 +255,7 @@ def _prove(schema: Schema) -> None:
         for entry in sorted(schema.entries, key=lambda entry: (order[entry.kind], entry.rowid)):
             if entry.virtual or entry.name.startswith("sqlite_") or entry.kind in ("view", "trigger"):
                 if entry.sql is not None and not _plausible(connection, entry):
+                    schema.broken.append(entry)
                     schema.lost.append(f"{entry.kind} {entry.name}")
                     continue
                 kept.append(entry)
@@ -184,7 +263,8 @@ def _prove(schema: Schema) -> None:
             try:
                 run(connection, entry.sql or "")
                 _one_name(connection, entry)
-            except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError):
+            except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError, ValueError):
+                schema.broken.append(entry)
                 schema.lost.append(f"{entry.kind} {entry.name}")
                 continue
             kept.append(entry)

@@ -16,8 +16,8 @@ LEAST_ZEROS = 64
 def faults(path: Path) -> list[str]:
     """Return a sentence for each column of a private, sound database with texts that cannot be what was stored.
 
-    These are texts that are not valid in the encoding, unless the application stores all of them so, and
-    texts with a stretch of zero bytes. They stay as they are. Empty where SQLite cannot read the tables.
+    These are texts that are not valid in the encoding, unless the application stores all of them so, and texts with a
+    stretch of zero bytes; and the statements of the schema. They stay as they are. Empty where SQLite cannot read it.
     """
     found: list[str] = []
     with contextlib.suppress(sqlite3.Error, UnicodeError), contextlib.closing(connect(path, "mode=ro")) as connection:
@@ -27,6 +27,9 @@ def faults(path: Path) -> list[str]:
                 "SELECT name FROM sqlite_master WHERE type='table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
             ).fetchall()
         ]
+        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall():
+            if any("\udc80" <= letter <= "\udcff" for letter in f"{name}{sql}"):
+                found.append(f"the statement of {kind} {name} holds bytes that are no text")
         found += values.invalid_texts(connection, tables)[0]
         for table in tables:
             with contextlib.suppress(sqlite3.DatabaseError):
