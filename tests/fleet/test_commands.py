@@ -17,7 +17,7 @@ from toolkit.events import Event, Logged
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import read
 from toolkit.operations import fleet as operation
-from toolkit.operations import fleet_status
+from toolkit.operations import fleet_carry, fleet_status
 from toolkit.operations.session import open_session
 
 pytestmark = pytest.mark.xdist_group("fleet")
@@ -197,6 +197,26 @@ def test_the_backup_of_one_server_comes_to_another(servers: Fleet) -> None:
     absent = servers.run("restore", "zzzzzzzz", "-l", "web-02", "--from-host", "web-01", "--yes")
     assert absent.code == 10
     assert "no such backup" in absent.stderr
+
+
+def test_what_was_brought_is_removed_when_the_run_is_cancelled(servers: Fleet) -> None:
+    assert servers.there("web-01", "backup", "shop").code == 0
+    session, job = open_session(), unwritten()
+    asked = operation.request(session, "restore", [servers.inventory], limit="web-02")
+    with fleet_carry.carried(session, asked, "web-01", "shop@latest", job) as there:
+        place = Path(there.targets[0]).parent
+        assert place.is_dir()
+        job.should_stop = lambda: True  # type: ignore[method-assign]
+    assert not place.exists()
+
+
+def test_servers_named_on_the_command_line_are_an_inventory() -> None:
+    from tests.makers.commands import lifeboat
+
+    assert sorted(lifeboat("fleet", "hosts", "-i", "web-01,web-02,", "--json").document["hosts"]) == [
+        "web-01",
+        "web-02",
+    ]
 
 
 def test_a_cancelled_run_leaves_no_ansible_behind(servers: Fleet, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def request(
     Raises `UsageError` where none of them names one.
     """
     configured = session.config.fleet
-    named = [str(one.absolute()) for one in sources]
+    named = [str(one) if "," in str(one) else str(one.absolute()) for one in sources]  # `web-01,web-02,` is no file
     if not named and session.environ.get(INVENTORY):
         named = [session.environ[INVENTORY]]
     if not named and configured.inventory is not None:

@@ -13,6 +13,7 @@ import msgspec
 
 from toolkit import durable
 from toolkit.errors import BackupNotFoundError, FleetError
+from toolkit.events import ShouldStop, never_stop
 from toolkit.fleet import collection, inventory, playbook
 from toolkit.fleet.host import Contact, HostRun, News
 from toolkit.jobs.context import Job
@@ -46,7 +47,7 @@ def carried(session: Session, asked: FleetRequest, source: str, backup: str, job
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(FleetError):
-            run.play("carried", names, {"lifeboat_carry_place": place}, limit=",".join(names))
+            run.clear(names, place)
 
 
 class _Ansible:
@@ -58,8 +59,21 @@ class _Ansible:
         self._job = job
         self._runs = 0
 
-    def play(self, name: str, hosts: tuple[str, ...], variables: dict[str, Any], *, limit: str) -> dict[str, HostRun]:
-        """Run one of them; what fails is in the log of the job."""
+    def clear(self, hosts: tuple[str, ...], place: str) -> None:
+        """Remove what was brought, also when the job is cancelled: it holds the data of another server."""
+        limit = ",".join(hosts)
+        self.play("carried", hosts, {"lifeboat_carry_place": place}, limit=limit, should_stop=never_stop)
+
+    def play(
+        self,
+        name: str,
+        hosts: tuple[str, ...],
+        variables: dict[str, Any],
+        *,
+        limit: str,
+        should_stop: ShouldStop | None = None,
+    ) -> dict[str, HostRun]:
+        """Run one of them, until the job is cancelled or `should_stop` says so; what fails is in the log of the job."""
         session, self._runs = self._session, self._runs + 1
 
         def tell(news: News, host: HostRun) -> None:
@@ -79,7 +93,7 @@ class _Ansible:
             session.state / "fleet" / f"{self._job.id}-{name}",
             session.environ,
             listener=tell,
-            should_stop=self._job.should_stop,
+            should_stop=should_stop or self._job.should_stop,
         )
 
 
