@@ -63,10 +63,12 @@ class LifeboatError(Exception):
 
     `code` is stable and goes into JSON; `message` never repeats the subject, which may be a hostile
     name and is shown through `toolkit.display` only. `changed` says whether something is different on disk all the
-    same, `job` is the id of the job that it ended.
+    same, `job` is the id of the job that it ended. Where nothing better is known, `hint` is the `next_step` of its
+    class.
     """
 
     code = "failed"
+    next_step: str | None = None
     changed = False
     job: str | None = None
 
@@ -74,7 +76,7 @@ class LifeboatError(Exception):
         super().__init__(message)
         self.message = message
         self.subject = os.fsdecode(subject) if subject is not None else None
-        self.hint = hint
+        self.hint = hint or self.next_step
 
     def __str__(self) -> str:
         return self.message if self.subject is None else f"{self.message}: {self.subject}"
@@ -126,6 +128,7 @@ class SourceMissingError(NotFoundError):
     """A database, file or folder that should be read is absent."""
 
     code = "source-missing"
+    next_step = "check the path"
 
 
 class SourceError(LifeboatError):
@@ -174,12 +177,14 @@ class ArchiveDamagedError(DamageError):
     """An archive, manifest or file list does not hold what it should."""
 
     code = "archive-damaged"
+    next_step = "take another backup: `lifeboat list` shows them, `lifeboat list --remote` what lies elsewhere"
 
 
 class UnsafeArchiveError(LifeboatError):
     """An archive would write outside its target, or unpacks to an absurd size; nothing was written."""
 
     code = "unsafe-archive"
+    next_step = "nothing was written; list what is in it with tar -tvf, unzip -l or 7z l before you trust it"
 
 
 class FormatError(LifeboatError):
@@ -283,12 +288,14 @@ class PassphraseError(LifeboatError):
     """The passphrase is wrong or missing."""
 
     code = "passphrase"
+    next_step = "check what archive.encrypt of its profile names, and that it is what the backup was made with"
 
 
 class IdentityError(PassphraseError):
     """No age identity (private key) at hand opens it: a machine may be set up to encrypt only."""
 
     code = "identity"
+    next_step = "give the private key with --identity, or do it where that key is"
 
 
 class ServiceError(LifeboatError):

@@ -263,3 +263,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     broken.write_bytes(b"PK\x03\x04" + bytes(200))
     ran = lifeboat("import", broken, "--vault", tmp_path / "vault", "--json")
     assert (ran.code, ran.document["error"]["subject"]) == (4, str(broken))
+
+
+def test_an_archive_made_elsewhere_is_imported_before_it_is_restored(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "foreign.zip", "w") as archive:
+        archive.writestr("a.txt", "a")
+    for words in (("restore", "--to", tmp_path / "there"), ("show",), ("verify",)):
+        ran = lifeboat(words[0], tmp_path / "foreign.zip", *words[1:], "--vault", tmp_path / "vault")
+        assert ran.code == 1
+        assert "lifeboat import" in ran.stderr
+    assert not (tmp_path / "there").exists()
+
+
+def test_an_error_says_what_to_do_next(tmp_path: Path) -> None:
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    for words in (("import", tmp_path / "broken.zip"), ("import", tmp_path / "gone"), ("list", "nobody")):
+        ran = lifeboat(*words, "--vault", tmp_path / "vault")
+        assert ran.code != 0
+        assert "  try: " in ran.stderr, words

@@ -118,7 +118,11 @@ class ArchiveReader:
         with durable.translated(self.paths[0]):
             found = detect(next(self._raw.chunks(size=512), b""))
         if found is None:
-            raise FormatError("this is no archive that Lifeboat knows", subject=self.paths[0])
+            raise FormatError(
+                "this is no archive that Lifeboat knows",
+                subject=self.paths[0],
+                hint="a backup is named by its id, latest, or PROFILE@latest: `lifeboat list` shows them",
+            )
         return found
 
     def __enter__(self) -> Self:

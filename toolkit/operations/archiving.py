@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import AGE, ArchiveSpec
 from toolkit.archive.key import Key
 from toolkit.archive.manifest import Manifest
-from toolkit.errors import ArchiveDamagedError, PassphraseError, SourceMissingError, UsageError
+from toolkit.errors import ArchiveDamagedError, FormatError, PassphraseError, SourceMissingError, UsageError
 from toolkit.filelist import FileEntry
 from toolkit.operations import keys, proofs
 from toolkit.operations.session import Session
@@ -173,8 +174,23 @@ def stored_file(session: Session, path: Path) -> StoredBackup:
     key = keys.known_key(session, parsed[0].profile if parsed is not None else "")
     volumes = volumes_of(path)
     with open_archive(volumes, key=key) as reader:
-        manifest = reader.manifest()
+        manifest = _inside(reader, path)
     return StoredBackup(with_archive(manifest, volumes), path.parent, key=key)
+
+
+def _inside(reader: ArchiveReader, path: Path) -> Manifest:
+    from toolkit.archive.reader import MANIFEST
+
+    try:
+        return reader.manifest()
+    except ArchiveDamagedError as error:
+        if error.subject != os.fsdecode(MANIFEST):
+            raise
+        raise FormatError(
+            "this archive holds no manifest of Lifeboat: it was made elsewhere, or its end is gone",
+            subject=path,
+            hint="lifeboat import FILE takes it in as a backup, or says what is wrong with it",
+        ) from error
 
 
 def with_archive(manifest: Manifest, volumes: Sequence[Path]) -> Manifest:

@@ -11,10 +11,10 @@ import msgspec
 
 from toolkit import __version__
 from toolkit.archive.manifest import Manifest, Status
-from toolkit.errors import LifeboatError, NotFoundError, ProfileNotFoundError
+from toolkit.errors import LifeboatError, NotFoundError
 from toolkit.events import JobState, plain_name
 from toolkit.jobs.state import JobStatus, job_directories, job_status
-from toolkit.operations import schedule
+from toolkit.operations import schedule, targets
 from toolkit.operations.health import observed, wanted
 from toolkit.operations.next_runs import with_next_runs
 from toolkit.operations.offsite.pausing import Pause, all_paused
@@ -206,8 +206,7 @@ def _profiles(session: Session, name: str | None, manifests: Sequence[Manifest])
     if name is None:
         return list(known.values())
     if name not in known:
-        hint = f"there are: {', '.join(known)}" if known else "lifeboat backup /path/to/app makes the first one"
-        raise ProfileNotFoundError("no profile or backup has this name", subject=name, hint=hint)
+        raise targets.unknown(name, known)
     return [known[name]]
 
 

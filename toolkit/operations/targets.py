@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from toolkit.archive.manifest import Manifest
@@ -58,8 +58,15 @@ def profile_names(session: Session, words: Sequence[str]) -> tuple[str, ...]:
             raise
     for word in words:
         if word not in known:
-            raise ProfileNotFoundError("no profile or backup has this name", subject=word)
+            raise unknown(word, known)
     return tuple(words) or tuple(known)
+
+
+def unknown(word: str, known: Iterable[str]) -> ProfileNotFoundError:
+    """Return the error that says that no profile or backup has the name `word`, with those that there are."""
+    names = ", ".join(known)
+    hint = f"there are: {names}" if names else "lifeboat backup /path/to/app makes the first one"
+    return ProfileNotFoundError("no profile or backup has this name", subject=word, hint=hint)
 
 
 def is_archive_path(word: str) -> bool:

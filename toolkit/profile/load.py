@@ -156,7 +156,11 @@ class _Reading:
                 raise ConfigError("no such configuration file", subject=path) from None
             return empty(str(path))
         except OSError as error:
-            raise ConfigError(f"the configuration cannot be read ({error.strerror})", subject=path) from error
+            raise ConfigError(
+                f"the configuration cannot be read ({error.strerror})",
+                subject=path,
+                hint="it is a file in YAML: `lifeboat config init /path/to/app --output FILE` writes one",
+            ) from error
         if status.st_mode & stat.S_IWOTH and stat.S_ISREG(status.st_mode):
             hint = "chmod o-w it: whoever changes it decides which commands run"
             raise ConfigError("the configuration can be changed by everyone", subject=path, hint=hint)

@@ -103,7 +103,7 @@ def refuse(manifests: Sequence[Manifest], ids: Sequence[str], *, allow_last_good
         raise LastGoodCopyError(
             f"this is the {', the '.join(words)}",
             subject=backup_id,
-            hint="make and verify a new backup first, or say explicitly that the last good copy may go",
+            hint="make and verify a new backup first, or say that it may go with --allow-last-good",
         )
 
 
