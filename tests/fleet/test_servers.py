@@ -249,9 +249,10 @@ def test_cron_and_systemd_start_backups_that_verify(servers: Servers, play: Play
 
 def test_the_other_scheduler_takes_the_place_of_the_one(servers: Servers, play: Player) -> None:
     kind = {"lifeboat_schedule_kind": "{{ 'systemd' if inventory_hostname == 'one' else 'cron' }}"}
-    would = play("site", *BOTH, options="--check", **kind)
+    part = "--tags lifeboat_schedule"
+    would = play("site", *BOTH, options=f"{part} --check", **kind)
     assert would.stats("changed") == set(BOTH), would.output
-    ran = play("site", *BOTH, **kind)
+    ran = play("site", *BOTH, options=part, **kind)
     assert ran.code == 0, ran.output
     timers = "systemctl list-unit-files 'lifeboat-shop-*.timer' --no-legend --no-pager"
     assert "lifeboat-shop-daily.timer" in servers["one"].run(timers)
@@ -351,6 +352,7 @@ def test_a_night_of_emergency_and_a_rehearsal(servers: Servers, play: Player) ->
 
 
 def test_backups_go_to_drive_with_credentials_that_nobody_sees(servers: Servers, play: Player, tmp_path: Path) -> None:
+    part = "--tags lifeboat_drive,lifeboat_profile"
     with DriveServer() as drive, tunnel(servers, "one", drive.address):
         key = drive.sign.new_service_account(ROBOT)
         shared = drive.world.shared_drive("Backups", {ROBOT: "organizer"})
@@ -364,15 +366,15 @@ def test_backups_go_to_drive_with_credentials_that_nobody_sees(servers: Servers,
             "lifeboat_profile_profiles": [profile],
             "lifeboat_drive_secrets": [{"path": "/etc/lifeboat/passphrase", "content": "a very secret passphrase"}],
         }
-        ran = play("site", "one", options="--diff -vvv", lifeboat_drive_credentials_src=str(good), **wanted)
+        ran = play("site", "one", options=f"{part} --diff -vvv", lifeboat_drive_credentials_src=str(good), **wanted)
         assert ran.code == 0, ran.output
         for secret in ("PRIVATE KEY", "a very secret passphrase"):
             assert secret not in ran.output + json.dumps(ran.events)
         assert servers["one"].run("stat -c %a /etc/lifeboat/drive.json /etc/lifeboat/passphrase").split() == ["600"] * 2
-        again = play("site", "one", lifeboat_drive_credentials_src=str(good), **wanted)
+        again = play("site", "one", options=part, lifeboat_drive_credentials_src=str(good), **wanted)
         assert again.stats("changed") == set(), again.output
 
-        refused = play("site", "one", lifeboat_drive_credentials_src=str(bad), **wanted)
+        refused = play("site", "one", options=part, lifeboat_drive_credentials_src=str(bad), **wanted)
         assert refused.code
         assert refused.said("one")
         kept = servers["one"].run("cat /etc/lifeboat/drive.json; ls /etc/lifeboat")
@@ -387,7 +389,7 @@ def test_backups_go_to_drive_with_credentials_that_nobody_sees(servers: Servers,
         drive.world.account("ann@example.org")
         person = drive.sign.authorised_user(drive.sign.new_client(), "ann@example.org", SCOPE_FILE)
         settings = {"folder_name": "Backups", "endpoint": drive.address}
-        rotated = play("site", "one", options="--diff", **{**wanted, "lifeboat_drive_settings": settings},
+        rotated = play("site", "one", options=f"{part} --diff", **{**wanted, "lifeboat_drive_settings": settings},
                        lifeboat_drive_credentials=person)  # fmt: skip
         assert rotated.code == 0, rotated.output
         assert person["refresh_token"] not in rotated.output + json.dumps(rotated.events)
