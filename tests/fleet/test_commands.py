@@ -14,6 +14,7 @@ from tests.makers import damaged, databases
 from tests.makers.fleets import ORDERS, Fleet, dead, fleet
 from toolkit.errors import CancelledError
 from toolkit.events import Event, Logged
+from toolkit.fleet.host import HostRun, Result
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import read
 from toolkit.operations import fleet as operation
@@ -256,6 +257,27 @@ def test_what_a_run_is_told_is_on_no_command_line(servers: Fleet, tmp_path: Path
     lines = [line for line in seen.read_bytes().split(b"ansible-playbook") if str(servers.inventory).encode() in line]
     assert lines
     assert not [line for line in lines if b"lifeboat_run_options" in line]
+
+
+def test_a_command_there_waits_for_a_run_that_is_at_it(servers: Fleet, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    (servers.home("web-01") / "lifeboat").write_text(f"#!/bin/sh\necho \"$@\" >> {seen}\necho '{{}}'\n")
+    servers.run("sync", "-l", "web-01")
+    servers.run("sync", "-l", "web-01", "--lock-wait", "90")
+    assert [line.split()[:3] for line in seen.read_text().splitlines()] == [
+        ["--json", "--lock-wait", "5m"],
+        ["--json", "--lock-wait", "90s"],
+    ]
+
+
+@pytest.mark.parametrize(("planned", "good"), [(True, 1), (False, 0)])
+def test_a_plan_that_loses_something_is_an_answer_and_doing_it_is_incomplete(planned: bool, good: int) -> None:
+    document = {"outcome": "warn", "plan": {"steps": [{}], "loses": {"text": "2 rows of orders"}}}
+    host = HostRun(name="web-01", results=[Result(operation="rescue", exit=3, planned=planned, report=document)])
+    report = operation.FleetReport(operation="rescue", hosts={"web-01": operation.row_of(host)})
+    operation.conclude(report)
+    assert report.notes == [f"rescue: {good} of 1 server went well"]
+    assert report.hosts["web-01"].why == "loses 2 rows of orders"
 
 
 def test_ansible_that_is_not_installed(servers: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:

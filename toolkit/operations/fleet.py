@@ -33,8 +33,8 @@ OWN_WORDS = {"rehearse": ("--rehearse",)}
 
 INVENTORY = "LIFEBOAT_INVENTORY"
 
-_DAMAGE = 4
-"""The exit code of a command that found damage (DESIGN.md section 6)."""
+_INCOMPLETE, _DAMAGE = 3, 4
+"""Exit codes of a command that could not do all, and of one that found damage (DESIGN.md section 6)."""
 
 
 class FleetRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,11 +58,12 @@ class HostRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `outcome` is that of the command there, `failed` where it could not run; `reached` False: the server did not answer.
     `exit` is the command's exit code (null: none ran), `error` a sentence, `report` the command's whole JSON document,
-    `heard` when that came.
+    `heard` when that came. `planned`: it only made its plan, for which exit 3 (not all can be had back) is an answer.
     """
 
     outcome: str
     reached: bool = True
+    planned: bool = False
     changed: bool = False
     exit: int | None = None
     error: str = ""
@@ -78,7 +79,7 @@ class HostRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def went_well(self) -> bool:
         """Whether the command there did all that was asked, and found nothing wrong."""
-        return self.outcome in ("ok", "warn") and not self.exit
+        return self.outcome in ("ok", "warn") and (not self.exit or (self.planned and self.exit == _INCOMPLETE))
 
     @property
     def why(self) -> str:
@@ -96,12 +97,15 @@ def _warned(report: dict[str, Any]) -> Iterator[str]:
 
 
 def _found(report: dict[str, Any]) -> Iterator[str]:
-    """Yield what is damaged, of the reports of `diagnose` and `verify`."""
+    """Yield what is damaged, of the reports of `diagnose` and `verify`, and what a plan loses."""
     for one in report.get("targets") or ():
         if one.get("healthy") is False:
             found = [item["message"] for item in one.get("findings") or () if item.get("severity") != "notice"]
             path = plain_name(msgspec.convert(one["path"], RawName | str))
             yield f"{path} is damaged" + (f": {found[0]}" if found else "")
+    loses = ((report.get("plan") or {}).get("loses") or {}).get("text") or "nothing"
+    if loses != "nothing":
+        yield f"loses {loses}"
     for one in report.get("backups") or ():
         if one.get("ok") is False:
             yield f"backup {one.get('id', '')} is not good"
@@ -179,6 +183,8 @@ def _play(session: Session, asked: FleetRequest, there: Sequence[Host]) -> playb
     words = (*OWN_WORDS.get(asked.operation, ()), *asked.words)
     if words:
         variables["lifeboat_run_options"] = list(words)
+    if session.lock_wait:
+        variables["lifeboat_run_lock_wait"] = f"{round(session.lock_wait)}s"
     if asked.operation in DESTRUCTIVE:
         variables |= {"lifeboat_serial": "100%", "lifeboat_max_fail_percentage": 100}
         variables |= {"lifeboat_run_confirmed": asked.digests is not None, "lifeboat_run_digests": asked.digests or {}}
@@ -256,6 +262,7 @@ def _answered(result: Result, host: HostRun) -> HostRow:
         outcome="failed" if said == "ok" and result.failed else said,
         changed=result.changed,
         exit=result.exit,
+        planned=result.planned,
         error=error,
         heard=host.heard,
         report=result.report,
