@@ -36,6 +36,11 @@ backup. Caches are warm: they cannot be dropped everywhere, so every way reads i
 each measurement, so that no way pays for what another left to be written.
 """
 
+SIMULATED = """The servers are simulated: each answers at once, so that only the control node is measured, where Ansible
+alone runs the same play with the same settings. `lifeboat fleet` reads the inventory, follows every event, keeps a
+row for each server and writes the journal of the job.
+"""
+
 LIMITS = """## Limits
 
 Warm caches make the share of processing (hashes, checks, compression) look larger than it is on a slow disk. Only
@@ -141,12 +146,26 @@ def _memory(scenario: Mapping[str, Any]) -> str:
     return text + _table(["data", "", "wall", "largest process, MiB", "all together, MiB"], rows)
 
 
+def _fleet(scenario: Mapping[str, Any]) -> str:
+    figures = scenario["figures"]
+    rows = []
+    for play, found in figures["plays"].items():
+        for way, name in (("ansible", f"Ansible alone: {play}"), ("lifeboat", f"`lifeboat fleet {play}`")):
+            one = found[way]
+            wall, cpu = (f"**{found[f'{kind}_ratio']:.2f}**" if way == "lifeboat" else "" for kind in ("wall", "cpu"))
+            sizes = (_mib(one["largest"]), _mib(one["together"]))
+            rows.append([name, f"{one['wall']:.1f}", wall, f"{one['cpu']:.1f}", cpu, *sizes])
+    text = f"## {figures['servers']} servers\n\n{_about(scenario)} {figures['forks']} at once.\n\n{SIMULATED}\n"
+    head = ["", "wall", "ratio", "CPU", "ratio", "largest process, MiB", "all together, MiB"]
+    return text + _table(head, rows)
+
+
 def render(results: Mapping[str, Any]) -> str:
     """Return the page."""
     machine = _table(["", ""], sorted(([name, value] for name, value in results["machine"].items()), key=_rank))
     note = f"\n{results['note']}\n" if results.get("note") else ""
     sections = [HEAD, f"## The machine\n\n{machine}{note}", WAYS]
-    makers = {"mixed": _mixed, "busy": _busy, "small": _small, "start": _start, "memory": _memory}
+    makers = {"mixed": _mixed, "busy": _busy, "small": _small, "start": _start, "memory": _memory, "fleet": _fleet}
     sections += [make(results["scenarios"][name]) for name, make in makers.items() if name in results["scenarios"]]
     return "\n".join([*sections, LIMITS])
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import contenders
 import datasets
+import fleet
 import machine
 import measuring
 import writer
@@ -227,12 +228,20 @@ def memory(options: Options) -> Figures:
     return figures
 
 
+def many_servers(options: Options) -> Figures:
+    """What `lifeboat fleet` costs beside Ansible alone, with 500 servers at full scale."""
+    folder = options.folder / "fleet"
+    folder.mkdir(exist_ok=True)
+    return fleet.measure(folder, max(20, int(fleet.SERVERS * options.scale)), options.repeat)
+
+
 SCENARIOS: dict[str, Callable[[Options], Figures]] = {
     "mixed": mixed,
     "busy": busy,
     "small": small,
     "start": start,
     "memory": memory,
+    "fleet": many_servers,
 }
 
 
