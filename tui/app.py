@@ -14,8 +14,10 @@ from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, ScreenStackError, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.message import Message
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from toolkit.errors import LifeboatError
 from toolkit.operations.health import Overview, overview
@@ -37,6 +39,13 @@ from tui.widgets.edges import ACTIVE
 from tui.widgets.rows import Rows
 
 Severity = Literal["information", "warning", "error"]
+
+
+class PlainBar(ScrollBarRender):
+    """A scroll bar of whole cells: the eighths of others are missing on many a console."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
 class LifeboatApp(App[None]):
@@ -89,6 +98,8 @@ class LifeboatApp(App[None]):
         self._watches = watching
         self._sent = Sent()
         Glyphs.ascii = terminal.ascii
+        self.set_class(terminal.ascii, "-ascii")
+        ScrollBar.renderer = PlainBar
         self.theme = terminal.theme
 
     # ---- life
@@ -279,6 +290,11 @@ class LifeboatApp(App[None]):
                 subprocess.run([program], cwd=place, check=False)
         except SuspendNotSupported:
             self.say("this terminal cannot be lent to a shell", severity="warning")
+
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder="what shall be done?", id="--command-palette"))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Return what the palette offers besides the verbs; no themes where there are no colours."""

@@ -49,6 +49,10 @@ class Pictures:
         self._expect(KEPT / f"{name}.txt", text)
         return text
 
+    def expect_lines(self, name: str, text: str) -> None:
+        """Compare text that was taken from screens with the kept one."""
+        self._expect(KEPT / f"{name}.txt", text)
+
     def expect_svg(self, app: App[None], name: str) -> None:
         """Compare colours and text with the kept picture."""
         self._expect(KEPT / f"{name}.svg", _svg(app))
@@ -63,7 +67,7 @@ class Pictures:
 
     def _expect(self, path: Path, made: str) -> None:
         if _WRITING:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(made)
         assert path.exists(), f"there is no picture {path.name}: {WRITE}=write keeps one"
         assert made == path.read_text(), f"{path.name} looks different (test {self._test})"

@@ -138,7 +138,7 @@ async def test_delete_lists_exactly_which_and_asks_for_the_number(made: Shop, op
         assert ids[1] in text
         assert ids[2] not in text
         await pilot.press("enter", "enter", "enter", "enter", "enter", *"3", "enter")
-        assert "That is not the name. Nothing was done." in shown(pilot.app)
+        assert "That is not the number. Nothing was done." in shown(pilot.app)
         await pilot.press(*"2", "enter")
         await until(
             pilot,

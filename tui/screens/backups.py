@@ -141,6 +141,7 @@ class BackupsScreen(Frame):
             yield put((" No backup passes this filter. ", "bold"), "q takes it away.")
         else:
             yield put((" No backup yet. ", "bold"), ("b", "bold"), " makes the first one.")
+            yield put(" ", ("I", "bold"), " takes in an archive that was made elsewhere.")
 
     def _read(self) -> None:
         if not self.is_mounted or self.current is None:

@@ -17,6 +17,7 @@ from toolkit.operations.timeline import History, TimelineReport, TimelineRequest
 from toolkit.wording import bar, count_text, size_text, time_text
 from tui.act import Act
 from tui.screens.frame import Frame
+from tui.screens.page import failure_lines
 from tui.text import Glyphs, cut, lines, pad, put
 from tui.verbs import Verb
 
@@ -78,7 +79,7 @@ class Charts(Frame):
         try:
             told = list(self.told(max(self.size.width - 14, 20)))
         except LifeboatError as error:
-            told = [put((f"  {error.message}", "bold $text-error"), f"  {error.hint or ''}")]
+            told = list(failure_lines(error, self.size.width))
         if not self._gone:
             self.ui.call_from_thread(self._take, told)
 

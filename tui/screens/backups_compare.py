@@ -16,7 +16,8 @@ from toolkit.wording import age_text, size_text, time_text
 from tui.act import Act
 from tui.screens.backups_detail import compared
 from tui.screens.frame import Frame
-from tui.text import cut, put
+from tui.screens.page import failure_lines
+from tui.text import cut, lines, put
 from tui.verbs import Verb
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
@@ -93,8 +94,9 @@ class Comparison(Frame):
         with_ = f" and {self._other}" if self._other is not None else ""
         said = f" {self._backup.id}{with_} {self._backup.profile} of {when}: "
         if self._error is not None:
-            told = put((said, "bold"), (self._error.message, "bold $text-error"), f"  {self._error.hint or ''}")
-        elif self._report is None:
+            self.put("#headline", lines([put((said, "bold")), *failure_lines(self._error, self.size.width)]))
+            return
+        if self._report is None:
             told = put((said, "bold"), "comparing; nothing is changed")
         else:
             told = put((said, "bold"), compared(self._report))

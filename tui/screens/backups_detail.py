@@ -46,7 +46,7 @@ def _trouble(one: Browsed, facts: BackupFacts | None) -> str:
     backup = one.backup
     if one.archive == "lost":
         return "the archive file is gone: only its manifest is left" + (
-            "; u and g fetch" if backup.destinations else ""
+            "; F gets it back" if backup.destinations else ""
         )
     if one.archive == "changed":
         return "the archive file has another size than was written: t tells what can still be restored"
@@ -109,7 +109,7 @@ def _proof(manifest: Manifest, now: datetime) -> str:
     when = f" {time_text(proof.when, now)} ({age_text(proof.when, now)})" if proof.when is not None else ""
     more = {
         "written": ": t rehearses a restore of it",
-        "verified": ": every byte was read back; t rehearses a restore",
+        "verified": ": every byte was read back; t rehearses it",
         "opened": ": its databases were restored, checked and compared",
         "rehearsed": ": restored to scratch, checked, compared",
     }

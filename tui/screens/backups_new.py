@@ -27,7 +27,7 @@ class NewBackup(Frame):
 
     TITLE_LINE = "what to back up now, and how"
     VERBS: ClassVar[tuple[Verb, ...]] = (
-        Verb(name="change", key="enter", label="Start, or change", help="start it, or change what the cursor is on"),
+        Verb(name="change", key="enter", label="Start", help="start it, or change what the cursor is on"),
         Verb(name="copy", key="y", label="Copy cmd", help="copy the command line that does the same"),
     )
 
@@ -51,6 +51,7 @@ class NewBackup(Frame):
         }
         self._chosen = {name: values[0] if values else "" for name, values in self._choices.items()}
         self._chosen |= {"target": self._first or self._chosen["target"], "note": ""}
+        yield Static(put((" Back up now", "bold"), "   the application can go on meanwhile"))
         yield Static(Content(""))
         yield Rows(
             (Column(name="what", title="WHAT", width=14), Column(name="value", title="CHOSEN")),

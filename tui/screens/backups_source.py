@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from toolkit.errors import LifeboatError, NotFoundError
 from toolkit.operations.browsing import BackupList, Browsed, Condition
@@ -15,13 +16,13 @@ from tui.widgets.edges import ACTIVE
 from tui.widgets.rows import Cell, Column, Row
 
 COLUMNS = (
-    Column(name="age", title="WHEN", width=16),
+    Column(name="age", title="WHEN", width=12),
     Column(name="target", title="TARGET"),
     Column(name="kind", title="KIND", width=9),
     Column(name="size", title="SIZE", width=7, right=True),
     Column(name="state", title="TESTED", width=11),
     Column(name="rate", title="RATE", width=4),
-    Column(name="where", title="WHERE", width=12),
+    Column(name="where", title="WHERE", width=12, most=30),
 )
 
 _TONES = {"rehearsed": "ok", "opened": "ok", "verified": "ok", "written": "warn", "DAMAGED": "bad", "FAILED": "bad"}
@@ -83,7 +84,7 @@ class BackupRows:
         return Row(
             key=backup.id,
             cells=(
-                time_text(backup.started, self._session.now()),
+                _when(backup, self._session.now()),
                 backup.profile,
                 backup.kind.value,
                 size_text(backup.size) if backup.size else "-",
@@ -92,6 +93,11 @@ class BackupRows:
                 Cell(" ".join(("here", *backup.destinations)) + pinned, "dim" if not backup.destinations else ""),
             ),
         )
+
+
+def _when(backup: ListedBackup, now: datetime) -> str:
+    """Return when it was begun, in twelve cells: of other years only the day."""
+    return time_text(backup.started, now) if backup.started.year == now.year else f"{backup.started:%Y-%m-%d}"
 
 
 def state_of(one: Browsed, jobs: Sequence[JobRow]) -> str:

@@ -18,7 +18,8 @@ from toolkit.wording import count_text, time_text
 from tui.act import Act
 from tui.screens.contents_source import COLUMNS, TreeRows
 from tui.screens.frame import Frame
-from tui.text import cut, put
+from tui.screens.page import failure_lines
+from tui.text import cut, lines, put
 from tui.verbs import Verb
 from tui.widgets.rows import Listed, Row, Rows
 
@@ -44,6 +45,7 @@ class ContentsScreen(Frame):
         self._backup = backup
         self._tree: FileTree | None = None
         self._problem = ""
+        self._error: LifeboatError | None = None
         self._read = 0
         self._whole = False
         self._gone = False
@@ -75,6 +77,7 @@ class ContentsScreen(Frame):
             browsing.fill(backup, tree, should_stop=lambda: self._gone, told=self._told)
         except LifeboatError as error:
             problem = f"{error.message}; {error.hint}" if error.hint else error.message
+            self._error = error
         if not self._gone:
             self.ui.call_from_thread(self._ended, problem)
 
@@ -106,11 +109,12 @@ class ContentsScreen(Frame):
         now = self.ui.session.now()
         said = f" Files of {self._backup.id} {self._backup.profile} {time_text(self._backup.started, now)}   "
         count = self._tree.count if self._tree is not None else 0
-        if self._problem:
-            told = put((said, "bold"), (self._problem, "bold $text-error"), f"  {count:,} names were read")
-        else:
-            reading = "" if self._whole else ("reading the list ", "bold $text-warning")
-            told = put((said, "bold"), reading, count_text(count, "name"), "   / finds one")
+        if self._error is not None:
+            read = put((said, "bold"), f"{count:,} names were read")
+            self.put("#headline", lines([read, *failure_lines(self._error, self.size.width)]))
+            return
+        reading = "" if self._whole else ("reading the list ", "bold $text-warning")
+        told = put((said, "bold"), reading, count_text(count, "name"), "   / finds one")
         self.put("#headline", cut(told, self.size.width))
 
     def _again(self) -> None:
@@ -133,9 +137,19 @@ class ContentsScreen(Frame):
         node = self.node
         if verb.name in ("open", "in", "out", "restore", "versions", "copy") and node is None:
             return self._problem or "there is no file here"
+        source = self._source
+        if verb.name in ("in", "out") and source is not None and source.flat is not None:
+            return "while a filter is on there are no folders to go through; Enter goes to the place of this name"
+        if verb.name == "in" and node is not None and not node.folder:
+            return "a file has nothing in it; Enter shows its versions"
+        if verb.name == "out" and node is not None and source is not None and self._is_top(node, source):
+            return "there is nothing above it"
         if verb.name == "versions" and node is not None and node.folder:
             return "a folder has no versions; Enter opens it"
         return super().against(verb)
+
+    def _is_top(self, node: Node, source: TreeRows) -> bool:
+        return node.id not in source.open and node.parent == browsing.ROOT
 
     @property
     def wish(self) -> Wish | None:

@@ -16,7 +16,8 @@ from toolkit.operations.restoring.choices import Wish, only_this
 from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act
 from tui.screens.frame import Frame
-from tui.text import cut, put
+from tui.screens.page import failure_lines
+from tui.text import cut, lines, put
 from tui.verbs import Verb
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
@@ -39,6 +40,7 @@ class FindScreen(Frame):
         self._wanted, self._profile = name, profile
         self._report: FindReport | None = None
         self._problem = ""
+        self._error: LifeboatError | None = None
         self._gone = False
         self._found: dict[str, tuple[FoundFile, Version]] = {}
 
@@ -78,7 +80,7 @@ class FindScreen(Frame):
         try:
             report = find.run(self.ui.session, request, should_stop=lambda: self._gone)
         except LifeboatError as error:
-            problem = error.message
+            problem, self._error = error.message, error
         if not self._gone:
             self.ui.call_from_thread(self._take, report, problem)
 
@@ -91,9 +93,10 @@ class FindScreen(Frame):
     def facts(self) -> None:
         """Show what is looked for, and what was found."""
         said = f" {self._wanted}: "
-        if self._problem:
-            told = put((said, "bold"), (self._problem, "bold $text-error"))
-        elif self._report is None:
+        if self._error is not None and self._problem:
+            self.put("#headline", lines([put((said, "bold")), *failure_lines(self._error, self.size.width)]))
+            return
+        if self._report is None:
             told = put((said, "bold"), "looking through all backups, the newest first")
         else:
             report = self._report

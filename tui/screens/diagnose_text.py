@@ -62,7 +62,7 @@ def _all(look: Look, width: int, now: datetime) -> Iterator[Content]:
     target = look.target
     yield put(f" {target.path}")
     yield put((f" {look.kind} look at {time_text(look.at, now)}, {age_text(look.at, now)}", "$text-muted"))
-    yield put((f" {facts_of(target)}", "$text-muted"))
+    yield from wrapped(" ", facts_of(target), width)
     for finding in target.findings:
         yield Content("")
         yield from _sentence(finding, target, width)

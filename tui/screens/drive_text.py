@@ -25,7 +25,7 @@ EMPTY = (
     "   destinations:",
     "     drive: {type: google-drive, credentials_file: /etc/lifeboat/drive.json}",
     "",
-    " then c signs in with a code on a phone; docs/how-to/drive.md goes through it step by step.",
+    " then c here signs in with a code on a phone. Step by step: docs/how-to/drive.md",
     " A second disk is the shortest way:  disk: {type: directory, path: /mnt/backup}",
 )
 

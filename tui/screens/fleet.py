@@ -200,6 +200,11 @@ class FleetScreen(Frame):
             yield put(" Nothing to show: e shows all again.")
             return
         yield put((f" {row.host} {row.profile}", "bold"), f"   {WORDS[row.state]}  {row.why}")
+        if row.last_good is None and not row.version:
+            yield put(
+                "   nothing more is known of it; the others were asked all the same.   ", ("R", "bold"), " asks again"
+            )
+            return
         if row.last_good is not None:
             good = f"{time_text(row.last_good, now)} ({age_text(row.last_good, now)}), {row.evidence}"
             yield put(f"   last good {good}")

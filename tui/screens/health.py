@@ -135,19 +135,25 @@ class HealthScreen(Frame):
         width = self.size.width
         self.put("#rule", Content(rule() * width))
         target = self.target
-        found = list(self._empty() if target is None else self._said(target))
+        found = list(self._lost()) + list(self._empty() if target is None else self._said(target))
         self.put("#detail", lines(cut(one, width) for one in found))
 
-    def _empty(self) -> Iterator[Content]:
+    def _lost(self) -> Iterator[Content]:
+        """Yield that the health file is lost, and what makes it again."""
         problem = self.ui.seen.problem
         if problem:
-            yield put((" " + problem, "bold $text-error"), "; nothing is known until somebody looks again: ")
-            yield put("   ", ("lifeboat diagnose", "bold"), "  and  ", ("lifeboat backup", "bold"))
-        else:
-            yield put((" Nothing is looked after yet.", "bold"))
+            yield put((f" {problem}", "bold $text-error"), ": what was known is lost, nothing else.")
+            keys = ("d", "bold"), " checks, ", ("b", "bold"), " backs up; either writes it again"
+            yield put(" ", *(keys if self.ui.seen.targets else (("lifeboat diagnose", "bold"), " writes it again")))
             yield Content("")
-            yield put("   lifeboat backup /path/to/app         ", "the first backup, at once")
-            yield put("   lifeboat config init /path/to/app    ", "a configuration: what, when, where to")
+
+    def _empty(self) -> Iterator[Content]:
+        yield put((" Nothing is looked after yet.", "bold"))
+        yield Content("")
+        yield put(("   8 n", "bold"), "   look after the folder of an application: what, when, where to")
+        yield put(("   2 b", "bold"), "   back up a folder or a database once, now")
+        yield Content("")
+        yield put(" Without the screens:  lifeboat config init FOLDER,  lifeboat backup FOLDER")
 
     def _said(self, target: Target) -> Iterator[Content]:
         now = self.ui.session.now()
@@ -177,7 +183,8 @@ class HealthScreen(Frame):
         if good is not None:
             tested = f", tested {time_text(good.tested_at, now)}" if good.tested_at is not None else ", not tested"
             yield put(f"   at worst  the backup of {time_text(good.at, now)} (" + good.id + tested + ")")
-            yield put(f"   loses     then what was written since: {age_text(good.at, now).removesuffix(' ago')}")
+            since = f"{time_text(good.at, now)} ({age_text(good.at, now)})"
+            yield put(f"   loses     then what was written since {since}")
         else:
             yield put("   at worst  there is no good backup: only what the file still holds")
         yield put("   undo      yes, the damaged file is kept")

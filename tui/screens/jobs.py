@@ -28,8 +28,8 @@ from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 STATES = {"failed": "FAILED", "interrupted": "INTERRUPTED", "asking": "ASKS", "warn": "incomplete"}
 TONES = {"failed": "bad", "interrupted": "bad", "asking": "warn", "warn": "warn", "cancelled": "dim", "ok": "ok"}
 PROMISES = {
-    "now": "c cancels safely now: what was begun is taken back",
-    "after_step": "c cancels: it finishes this step first, then takes back what was begun",
+    "now": "can be cancelled safely now: what was begun is taken back",
+    "after_step": "can be cancelled: it ends this step first, then takes back what was begun",
     "never": "too late to cancel: it goes on to the end, and can be undone then",
 }
 UNDOABLE = ("restore", "repair", "rescue", "delete", "undo")
@@ -101,7 +101,7 @@ class JobsScreen(Frame):
     def _rows(self) -> list[Row]:
         now = self.ui.session.now()
         shown = [one for one in self.ui.jobs if not self._errors or TONES.get(one.state) in ("bad", "warn")]
-        shown.sort(key=lambda one: (one.state not in ACTIVE, -one.created.timestamp()))
+        shown.sort(key=lambda one: (one.state != "asking", one.state not in ACTIVE, -one.created.timestamp()))
         return [self._row(one, now) for one in shown]
 
     def _row(self, job: JobRow, now: datetime) -> Row:
@@ -138,8 +138,13 @@ class JobsScreen(Frame):
         self.put("#rule", Content(rule() * width))
         job = self.job
         if job is None:
-            said = put(
-                (" Nothing has run yet.", "bold"), " What you start, what cron does, what others do: it is listed."
+            said = lines(
+                (
+                    put((" Nothing has run yet.", "bold")),
+                    put(" What you start, what cron does and what others do is listed here, and stays."),
+                    Content(""),
+                    put(("   2 b", "bold"), "   back up now       ", ("1", "bold"), "   what is looked after"),
+                )
             )
             self.put("#detail", said if not self.ui.jobs else put(" Nothing to show: e shows all jobs again."))
             self.put("#tail", Content(""))
@@ -206,6 +211,8 @@ class JobsScreen(Frame):
         job = self.job
         if verb.name in ("open", "cancel", "retry", "undo", "answer") and job is None:
             return "there is no job here"
+        if verb.name == "errors" and not self.ui.jobs:
+            return "nothing has run yet"
         if job is not None:
             reason = _against(verb.name, job)
             if reason:
@@ -296,6 +303,7 @@ class JobsScreen(Frame):
     def do_errors(self) -> None:
         """Show only what needs a look, or all again."""
         self._errors = not self._errors
+        self.ui.say("only what failed, was interrupted or warns" if self._errors else "all jobs")
         self.facts()
 
 

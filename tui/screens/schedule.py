@@ -23,7 +23,7 @@ from tui.configuration import read_again
 from tui.screens.dialog import Confirm
 from tui.screens.form import AskLine, Choose, choice
 from tui.screens.frame import Frame
-from tui.screens.page import failure_lines
+from tui.screens.page import failure_lines, wrapped
 from tui.screens.schedule_text import JOBS, NEW, PLACES, said_lines
 from tui.text import lines, put, rule
 from tui.verbs import Verb
@@ -175,7 +175,8 @@ class ScheduleScreen(Frame):
         if self._failed:
             said = self._failed
         elif self.report is not None and entry is None:
-            said = [put(text) for text in self.report.notes]
+            said = [part for note in self.report.notes for part in wrapped(" ", note, width)]
+            said += [Content(""), put(("   8 n", "bold"), "   look after the folder of an application")]
         elif entry is not None:
             rules = known.retention if known is not None else None
             said = list(said_lines(entry, rules, self.pruning, now, width))

@@ -266,7 +266,7 @@ def problem_lines(problems: list[ConfigProblem], width: int, *, most: int) -> li
         Content(""),
         put(
             (" The configuration is WRONG.", "bold $text-error"),
-            " What was read before, or the defaults, are in force:",
+            " In force is what was read before, or defaults:",
         ),
     ]
     for one in problems[:most]:
