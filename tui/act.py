@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Sequence
 
 import msgspec
 
+from toolkit.display import display
 from toolkit.operations import launch
 from toolkit.operations.session import Session
 
@@ -30,13 +33,27 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def line(self) -> str:
-        """The command line as it can be typed in a shell; it asks there, where the screen has asked already."""
-        return launch.shown(self.words)
+        """The command line as it can be typed in a shell; it asks there, where the screen has asked already.
+
+        Nothing in it drives a terminal: what cannot be shown stands as its bytes, as bash and zsh read them.
+        """
+        return " ".join(("lifeboat", *(_quoted(word) for word in self.words)))
 
     @property
     def started_as(self) -> tuple[str, ...]:
         """The words that are really started."""
         return (*self.words, *self.confirm)
+
+
+def _quoted(word: str) -> str:
+    if display(word) == word:
+        return shlex.quote(word)
+    plain = (char if display(char) == char and char not in "\\'" else _escaped(char) for char in word)
+    return f"$'{''.join(plain)}'"
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,5 +71,5 @@ def start(session: Session, act: Act) -> Started:
     """
     if not act.job:
         return Started(act=act, reply=launch.ask(session, act.started_as))
-    operation = act.operation or act.words[0]
-    return Started(act=act, job=launch.start(session, act.started_as, operation, targets=act.targets, cli=act.line).id)
+    operation, cli = act.operation or act.words[0], launch.shown(act.words)
+    return Started(act=act, job=launch.start(session, act.started_as, operation, targets=act.targets, cli=cli).id)
