@@ -98,9 +98,7 @@ class DiagnoseScreen(Frame):
 
     def facts(self) -> None:
         """Show what is known now; the cursor stays on its database."""
-        rows = self.query_one(Rows)
-        rows.styles.height = max(2, min(len(self.targets) + 1, max(4, self.size.height // 2 - 4)))
-        rows.show(Listed(self._rows(), self.ui.session.now))
+        self.query_one(Rows).fill(self._rows(), self.ui.session.now, most=max(4, self.size.height // 2 - 4))
         self._detail()
 
     def on_rows_moved(self) -> None:

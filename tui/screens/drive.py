@@ -98,9 +98,9 @@ class DriveScreen(Frame):
             self._problem = error.message
 
     def _show(self) -> None:
-        rows, now = self.query_one(Rows), self.ui.session.now()
-        rows.styles.height = max(2, min(len(self._known) + 1, max(4, self.size.height // 3)))
-        rows.show(Listed([self._row(one, now) for one in self._known], self.ui.session.now))
+        now = self.ui.session.now()
+        found = [self._row(one, now) for one in self._known]
+        self.query_one(Rows).fill(found, self.ui.session.now, most=max(4, self.size.height // 3))
         self._detail()
 
     def _row(self, one: Standing, now: datetime) -> Row:

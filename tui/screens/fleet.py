@@ -128,9 +128,7 @@ class FleetScreen(Frame):
         """Show the servers as they were seen last, and what is done on them now."""
         self._seen = last(self.ui.session)
         self._news.read(self)
-        rows, shown = self.query_one(Rows), self._rows()
-        rows.styles.height = max(2, min(len(shown) + 1, max(5, self.size.height - 12)))
-        rows.show(Listed(shown, self.ui.session.now))
+        self.query_one(Rows).fill(self._rows(), self.ui.session.now, most=max(5, self.size.height - 12))
         self._detail()
 
     def on_rows_moved(self) -> None:

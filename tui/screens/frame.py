@@ -10,6 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
@@ -39,6 +40,7 @@ class Frame(Screen[None]):
     BINDINGS = bindings("all", EVERYWHERE)
     AUTO_FOCUS = "Rows"
 
+    _drawn_at: Size | None = None
     waited = 0
     """How often this screen has looked in vain for what a job prints."""
 
@@ -109,6 +111,9 @@ class Frame(Screen[None]):
             self.query_one("#small", Static).update(put(said))
         self.set_class(size.height >= 34, "-tall")
         self.edges(size.width)
+        before, self._drawn_at = self._drawn_at, size
+        if before is not None and before != size:
+            self.call_after_refresh(self.facts)  # what is said below was broken into lines for the old width
 
     def edges(self, width: int = 0) -> None:
         """Draw the four lines at the edges again."""

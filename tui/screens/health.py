@@ -79,9 +79,7 @@ class HealthScreen(Frame):
 
     def facts(self) -> None:
         """Show the targets as they are known now; the cursor stays on its row."""
-        rows = self.query_one(Rows)
-        rows.styles.height = max(2, min(len(self.ui.seen.targets) + 1, max(4, self.size.height // 2 - 3)))
-        rows.show(Listed(self._rows(), self.ui.session.now))
+        self.query_one(Rows).fill(self._rows(), self.ui.session.now, most=max(4, self.size.height // 2 - 3))
         self._detail()
 
     def on_rows_moved(self) -> None:

@@ -88,9 +88,7 @@ class JobsScreen(Frame):
 
     def facts(self) -> None:
         """Show the jobs as they are now."""
-        rows = self.query_one(Rows)
-        rows.styles.height = max(2, min(len(self.ui.jobs) + 1, max(5, self.size.height // 2 - 3)))
-        rows.show(Listed(self._rows(), self.ui.session.now))
+        self.query_one(Rows).fill(self._rows(), self.ui.session.now, most=max(5, self.size.height // 2 - 3))
         self._detail()
 
     def on_rows_moved(self) -> None:

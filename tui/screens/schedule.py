@@ -126,9 +126,9 @@ class ScheduleScreen(Frame):
         self.report, self.pruning, self._failed = report, pruning, failed
         if not self.is_mounted:
             return
-        rows, now = self.query_one(Rows), self.ui.session.now()
-        rows.styles.height = max(2, min(len(report.entries) + 1, max(4, self.size.height // 2 - 4)))
-        rows.show(Listed([_row(one, now) for one in report.entries], self.ui.session.now))
+        now = self.ui.session.now()
+        found = [_row(one, now) for one in report.entries]
+        self.query_one(Rows).fill(found, self.ui.session.now, most=max(4, self.size.height // 2 - 4))
         self.put("#state", self._state(report))
         self._detail()
         self.edges()

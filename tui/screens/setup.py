@@ -71,9 +71,7 @@ class SetupScreen(Frame):
 
     def facts(self) -> None:
         """Show what is known now."""
-        rows = self.query_one(Rows)
-        rows.styles.height = max(4, min(len(self._facts()) + 1, self.size.height - 12))
-        rows.show(Listed(self._rows(), self.ui.session.now))
+        self.query_one(Rows).fill(self._rows(), self.ui.session.now, most=max(4, self.size.height - 12))
         self._detail()
 
     def _facts(self) -> list[Fact]:

@@ -176,6 +176,11 @@ class Rows(Widget, can_focus=True):
         self._source = source
         self._again(before)
 
+    def fill(self, found: Sequence[Row], now: Callable[[], datetime], *, most: int) -> None:
+        """Show `found`, in as many lines as they need with the titles, at most `most`; the cursor stays on its row."""
+        self.styles.height = max(2, min(len(found) + 1, most))
+        self.show(Listed(found, now))
+
     def narrow(self, text: str, wanted: Filter) -> None:
         """Show only what passes `wanted`, which was typed as `text`."""
         self.filter, self.filter_text = wanted, text
