@@ -213,7 +213,7 @@ class HealthScreen(Frame):
         if due is None:
             return put(" Nothing backs it up by itself: ", ("5", "bold"), " says what is scheduled")
         if is_late(target, now):
-            return put((f" A backup was due at {time_text(due, now)} and has not ended: ", "$text-warning"), "5 or 7")
+            return put((f" LATE: due at {time_text(due, now)}", "$text-warning"))
         return put(f" The next backup runs by itself at {time_text(due, now)}")
 
     # ---- verbs
