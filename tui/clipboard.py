@@ -30,8 +30,9 @@ def copy(text: str, *, environ: Mapping[str, str], state: Path, send: Callable[[
             send(f"\x1b]52;c;{encoded}\a")
             ways.append("the terminal (OSC 52)")
     try:
-        durable.make_directory(state)
-        durable.write_file(state / FILE, text.encode(errors="surrogateescape") + b"\n")
+        with durable.translated(state):
+            durable.make_directory(state)
+            durable.write_file(state / FILE, text.encode(errors="surrogateescape") + b"\n")
         ways.append(str(state / FILE))
     except LifeboatError:
         pass
