@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.events import Advanced, JobFinished, JobStarted, Outcome, UnknownEvent
+from toolkit.events import Advanced, JobFinished, JobStarted, Outcome, UnknownEvent, decode
 from toolkit.jobs.journal import EVENTS, Journal, new_spec
 from toolkit.operations import watch
 from toolkit.operations.watch import JobWatch, Tail
@@ -51,7 +51,6 @@ def test_only_what_changed_is_told_and_a_job_that_is_over_is_not_read_again(
         lines += 1
         return decode(line)
 
-    decode = watch.decode
     monkeypatch.setattr(watch, "decode", counting)
     looks = JobWatch(tmp_path)
     assert looks.look() == []

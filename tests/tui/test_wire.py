@@ -109,6 +109,35 @@ def test_a_signal_leaves_the_terminal_clean(number: signal.Signals, server: Sess
     assert line.display.modes == {7, 25}
 
 
+def test_a_pause_from_outside_comes_back_to_the_same_screen(server: Session, tmp_path: Path) -> None:
+    with screens(tmp_path) as line:
+        line.until("Restore", "upload nightly")
+        shown = line.display.cells
+        line.process.send_signal(signal.SIGTSTP)
+        line.wait(lambda: 1049 not in line.display.modes, "the terminal as it was")
+        line.process.send_signal(signal.SIGCONT)
+        line.wait(lambda: line.display.cells == shown, "the same screen")
+
+
+def test_a_bug_leaves_the_terminal_clean_and_is_reported(server: Session, tmp_path: Path) -> None:
+    broken = "import tui.screens.health as h; h.HealthScreen.do_check = lambda self: 1 // 0"
+    started = (
+        f"{broken}; from toolkit.cli.main import main; main(['tui', '--config', {str(tmp_path / 'config.yaml')!r}])"
+    )
+    with terminal([sys.executable, "-c", started]) as line:
+        line.until("Restore")
+        line.press("d")
+        assert line.ended() == 1
+    assert line.display.modes == {7, 25}
+    assert "ZeroDivisionError" in line.display.text
+
+
+def test_a_line_printer_is_refused_at_once(server: Session, tmp_path: Path) -> None:
+    with screens(tmp_path, term="dumb") as line:
+        assert line.ended() == 2
+    assert "this terminal cannot show screens" in line.display.text
+
+
 def test_without_colours_none_are_sent(server: Session, tmp_path: Path) -> None:
     with screens(tmp_path, no_color="1") as line:
         line.until("Restore")
