@@ -280,6 +280,12 @@ def test_a_plan_that_loses_something_is_an_answer_and_doing_it_is_incomplete(pla
     assert report.hosts["web-01"].why == "loses 2 rows of orders"
 
 
+def test_a_rescue_that_lost_something_says_what() -> None:
+    ways = [{"name": "mend", "loses": "9 rows"}, {"name": "refill", "loses": "2 rows"}]
+    document = {"outcome": "warn", "databases": [{"path": "/srv/shop.db", "way": "refill", "ways": ways}]}
+    assert operation.HostRow(outcome="warn", exit=3, report=document).why == "lost 2 rows"
+
+
 def test_ansible_that_is_not_installed(servers: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     monkeypatch.setenv("PATH", "/nowhere")

@@ -103,9 +103,12 @@ def _found(report: dict[str, Any]) -> Iterator[str]:
             found = [item["message"] for item in one.get("findings") or () if item.get("severity") != "notice"]
             path = plain_name(msgspec.convert(one["path"], RawName | str))
             yield f"{path} is damaged" + (f": {found[0]}" if found else "")
-    loses = ((report.get("plan") or {}).get("loses") or {}).get("text") or "nothing"
-    if loses != "nothing":
-        yield f"loses {loses}"
+    planned = ((report.get("plan") or {}).get("loses") or {}).get("text") or "nothing"
+    if planned != "nothing":
+        yield f"loses {planned}"
+    for one in report.get("databases") or ():
+        done = [way["loses"] for way in one.get("ways") or () if way.get("name") == one.get("way")]
+        yield from (f"lost {loses}" for loses in done if loses not in ("", "nothing"))
     for one in report.get("backups") or ():
         if one.get("ok") is False:
             yield f"backup {one.get('id', '')} is not good"
