@@ -124,3 +124,23 @@ def test_a_statement_fits_the_records(sql: str, row: tuple[object, ...], expecte
     with databases.opened(Path(":memory:")) as connection:
         connection.execute(found)
         assert len(connection.execute("PRAGMA table_xinfo(t)").fetchall()) == expected
+
+
+def test_words_that_a_dropped_table_left_on_a_broken_page_make_no_table(tmp_path: Path, repaired: Repair) -> None:
+    original = people(tmp_path / "a.db")
+    dropped = "CREATE TABLE dropped(id INTEGER PRIMARY KEY, what TEXT, note TEXT)"
+    with databases.opened(original) as connection:
+        connection.execute("PRAGMA secure_delete=OFF")
+        connection.execute(dropped)
+        connection.executemany("INSERT INTO dropped(what, note) VALUES (?, ?)", (("a", f"note {n}") for n in range(9)))
+        connection.execute("DROP TABLE dropped")
+    at = original.read_bytes().index(dropped.encode())
+
+    def damage(data: bytearray) -> None:
+        data[100:108] = bytes(8)
+        data[at + 45 : at + 50] = b"\0\3\x91\2{"
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({}, {})
+    assert "dropped" not in result.account.tables
+    assert not result.account.lost_objects

@@ -95,14 +95,15 @@ def read(survey: Survey, reference: Path | None, remains: Sequence[tuple[int, by
 def _retell(schema: Schema, survey: Survey) -> None:
     """Bring back tables whose statement no longer parses or holds bytes that are no text, with what depends on them.
 
-    A statement with such bytes can be one all the same, and mean something else.
+    A statement with such bytes can be one all the same, and mean something else. What only the words of a page tell
+    (rowid 0) is left out: these may be of a table that was dropped.
     """
     there = {(entry.kind, entry.name) for entry in schema.entries}
     broken = {(entry.kind, entry.name): entry for entry in schema.broken if (entry.kind, entry.name) not in there}
     doubted = [entry for entry in schema.entries if f"table {entry.name}" in schema.marred and not entry.virtual]
     told: dict[str, str] = {}
     for entry in [*doubted, *broken.values()]:
-        if entry.kind == "table" and not entry.assumed and not entry.name.startswith("sqlite_"):
+        if entry.kind == "table" and entry.rowid and not entry.assumed and not entry.name.startswith("sqlite_"):
             text = statement.retold(entry.name, entry.sql or "", _records(survey, entry), _hints(schema, entry.name))
             if text is not None:
                 entry.sql, told[entry.name.lower()] = text, entry.name

@@ -23,31 +23,25 @@ Words = tuple[str, str, str, int, str]
 
 
 def found(page: bytes, ends: list[int], encoding: str) -> Iterator[Words]:
-    """Yield the objects whose SQL is found in `page`, those last of which it is broken.
-
-    `ends` are the offsets at which cells begin: text ends there.
-    """
+    """Yield the objects whose SQL is found in `page`. `ends` are the offsets at which cells begin: text ends there."""
     codec = CODECS.get(encoding, "utf-8")
     word = "CREATE ".encode(codec)
-    at, partial = page.find(word), list[Words]()
+    at = page.find(word)
     while at >= 0:
         stop = min((end for end in ends if end > at), default=len(page))
         text = page[at : min(stop, at + _LONGEST)].decode(codec, "replace")
         match = _CREATE.match(text)
         if match is not None:
             entry = _entry(page, at, text, match, codec)
-            if entry is not None and _whole(entry[4]) is None:
-                partial.append(entry)
-            elif entry is not None:
+            if entry is not None:
                 yield entry
         at = page.find(word, at + len(word))
-    yield from partial
 
 
 def _entry(page: bytes, at: int, text: str, match: re.Match[str], codec: str) -> Words | None:
     name = next(value for value in match.group("q", "t", "b", "s", "n") if value is not None).replace('""', '"')
     kind = match["kind"].split()[-1].lower()
-    sql = _whole(text) or (text.rstrip("\0") if kind == "table" else None)
+    sql = _whole(text)
     if sql is None:
         return None
     for width in (0, 1, 2, 3, 4):
