@@ -134,7 +134,8 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.global_options = global_options()
         self.examples = examples
-        self.exits = (ExitCode.DONE, *exits)
+        always = (ExitCode.DONE, ExitCode.USAGE, ExitCode.INTERRUPTED)
+        self.exits = tuple(sorted({*always, *exits}))
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters and the global ones."""

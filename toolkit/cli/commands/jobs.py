@@ -23,7 +23,7 @@ job_argument = click.argument("job", metavar="JOB")
 
 @click.group("jobs", cls=Group)
 def jobs_command() -> None:
-    """What runs and what ran: list, show, attach, cancel, recover.
+    """What runs and what ran: list, show, attach, answer, retry, cancel, recover.
 
     JOB is the id of a job, its beginning, or `latest`. Started with --detach, a job runs on when you log out.
     """
