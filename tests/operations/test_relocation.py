@@ -132,6 +132,8 @@ def test_the_longest_folder_decides() -> None:
         (("--map", "srv=/data"), "absolute"),
         (("--map", "/srv=/a", "--map", "/srv/=/b"), "mapped twice"),
         (("--map-user", "shop=nobody-of-this-name"), "no such user"),
+        (("--map-user", "shop=4294967295"), "has such a number"),
+        (("--map-group", "shop=99999999999"), "has such a number"),
         (("--map-group", "shop=nobody-of-this-name"), "no such group"),
         (("--map", "/srv=/data", "--to", "/tmp/look"), "give one of them"),
     ],

@@ -19,6 +19,9 @@ from toolkit.filelist import FileEntry, Section
 from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.restoring.plan import RestoreRequest
 
+NOBODY = 2**32 - 1
+"""The number that no user or group has: chown(2) takes it for "leave it as it is"."""
+
 _MOVED = frozenset({Section.DATABASES, Section.FILES, Section.CONFIG, Section.LOGS})
 
 
@@ -149,13 +152,19 @@ def _owner(word: str, look_up: Callable[[str], Owner], kind: str) -> tuple[str, 
         ) from error
 
 
+def _number(word: str) -> int:
+    if int(word) >= NOBODY:
+        raise UsageError("no user or group has such a number", subject=word, hint=f"at most {NOBODY - 1}")
+    return int(word)
+
+
 def _user(word: str) -> Owner:
     if word.isdecimal():
-        return Owner("", int(word))
+        return Owner("", _number(word))
     return Owner(word, pwd.getpwnam(word).pw_uid)
 
 
 def _group(word: str) -> Owner:
     if word.isdecimal():
-        return Owner("", int(word))
+        return Owner("", _number(word))
     return Owner(word, grp.getgrnam(word).gr_gid)
