@@ -29,7 +29,7 @@ def server(tmp_path: Path) -> Session:
     """An application whose backup takes some seconds: what cannot be compressed, with xz."""
     uploads = tmp_path / "uploads"
     uploads.mkdir()
-    for number in range(12):
+    for number in range(24):
         (uploads / f"{number}.bin").write_bytes(os.urandom(1 << 20))
     config = tmp_path / "config.yaml"
     archive = "archive: {format: tar.xz, level: 9}"
@@ -65,6 +65,7 @@ def test_jobs_outlive_a_frozen_and_a_broken_line(server: Session, tmp_path: Path
             job = listed(server).jobs[0].id
             journal = server.state / "jobs" / job / EVENTS
             line.freeze()
+            first.wait(lambda: True, "what was on its way")
             told, seen = journal.read_bytes().count(b"\n"), len(first.seen)
             waits(lambda: journal.read_bytes().count(b"\n") >= told + 4, "progress while the line is frozen")
             assert listed(server).jobs[0].state == "running"
