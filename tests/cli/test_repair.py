@@ -36,6 +36,14 @@ def test_a_sound_database_is_said_to_be_sound(shop: Path, vault: Path) -> None:
     assert damaged.content(shop) == before
 
 
+def test_progress_counts_pages(shop: Path, vault: Path) -> None:
+    damaged.lose_leaf(shop)
+    ran = lifeboat("repair", shop, "--vault", vault, "--events")
+    events = [json.loads(line) for line in ran.stderr.splitlines()]
+    units = {event["unit"] for event in events if event["type"] == "progress" and event["step"] == "mend"}
+    assert units == {"pages"}
+
+
 def test_a_database_without_a_table_is_sound(tmp_path: Path, vault: Path) -> None:
     """One that was never filled, or whose tables were dropped; but not one whose tables nothing leads to any more."""
     empty = tmp_path / "empty.db"

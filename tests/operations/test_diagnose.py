@@ -134,6 +134,13 @@ def test_nothing_there(made: Shop) -> None:
     assert only(look(made, made.database, made.root)).profile == "shop-db"
 
 
+def test_a_folder_without_a_database_is_no_healthy_one(made: Shop, tmp_path: Path) -> None:
+    """A mistyped folder, or one whose file system is not mounted, must not look well in cron."""
+    (tmp_path / "mnt").mkdir()
+    with pytest.raises(SourceMissingError, match="no SQLite database"):
+        look(made, tmp_path / "mnt")
+
+
 def test_an_application_that_only_backups_know(made: Shop) -> None:
     made.back_up()
     assert only(look(made, "shop")).path == str(made.database)

@@ -94,11 +94,18 @@ def named(session: Session, words: Sequence[str]) -> tuple[Profile, ...]:
 def run(session: Session, request: DiagnoseRequest, job: Job) -> DiagnoseReport:
     """Look at every database of `request`, also those inside its folders; one that is bad never stops the others.
 
-    It ends with damage when a database has findings that are no notices. Raises `CancelledError`.
+    It ends with damage when a database has findings that are no notices. Raises `SourceMissingError` when there is no
+    database in a folder that was named by its path, `CancelledError`.
     """
     report = DiagnoseReport()
     found = [one for profile in request.profiles for one in _databases(session, profile, job)]
     wanted = list({one.path: one for one in reversed(found)}.values())[::-1]
+    if not wanted and not {one.name for one in request.profiles} & {one.name for one in everything(session)}:
+        raise SourceMissingError(
+            "there is no SQLite database in it",
+            subject=request.profiles[0].files[0].path,
+            hint="check the path; is the file system mounted?",
+        )
     level: Level = "quick" if request.quick else "full"
     for number, one in enumerate(wanted, 1):
         job.step("diagnose", f"Checking {os.path.basename(one.path)}", n=number, of=len(wanted))

@@ -81,7 +81,7 @@ def assess(report: FleetReport, now: datetime) -> FleetStatusReport:
     """Return the report of `fleet status` out of what the servers answered to `status`."""
     rows = sorted(
         (row for name, host in report.hosts.items() for row in rows_of(name, host)),
-        key=lambda row: (WORST_FIRST.index(row.state), row.host, row.profile),
+        key=lambda row: (_rank(row.state), row.host, row.profile),
     )
     made = FleetStatusReport(operation=report.operation, hosts=report.hosts, at=now, rows=rows)
     conclude(made)
@@ -91,6 +91,11 @@ def assess(report: FleetReport, now: datetime) -> FleetStatusReport:
         if row.skew_s is not None and abs(row.skew_s) > SKEWED:
             made.warn("clock-skew", f"the clock of this server differs by {row.skew_s} s", subject=row.host)
     return made
+
+
+def _rank(state: str) -> int:
+    """Return how far down a state belongs; one that a newer Lifeboat on a server may send counts as unknown."""
+    return WORST_FIRST.index(state if state in WORST_FIRST else "unknown")
 
 
 def rows_of(name: str, host: HostRow) -> Iterator[FleetRow]:
@@ -118,7 +123,7 @@ def rows_of(name: str, host: HostRow) -> Iterator[FleetRow]:
 
 def _of_profile(profile: str, document: Mapping[str, Any]) -> dict[str, Any]:
     targets = [one for one in document["targets"] if one["profile"] == profile]
-    worst = min(targets, key=lambda one: WORST_FIRST.index(one["state"]), default=None)
+    worst = min(targets, key=lambda one: _rank(one["state"]), default=None)
     good = [one["last_good"] for one in targets if one.get("last_good")]
     oldest = min(good, key=lambda one: str(one["at"]), default=None) if len(good) == len(targets) else None
     known: dict[str, Any] = next((one for one in document["profiles"] if one["profile"] == profile), {})

@@ -408,7 +408,7 @@ class Config(Section, frozen=True, kw_only=True):
         names = [profile.name for profile in self.profiles]
         if close := get_close_matches(name, names, n=1):
             return f"did you mean {close[0]}?"
-        return f"configured are: {', '.join(names)}" if names else "run: lifeboat config init FOLDER"
+        return f"configured are: {', '.join(names)}" if names else f"a path has a slash: ./{name}"
 
 
 _COUNT = "How many {} backups are kept, counted apart for each scope; `null` keeps all."

@@ -84,7 +84,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "auto-vacuum": _error("the header and the pages disagree about auto_vacuum"),
     },
     "Pages": {
-        "page-header": _error("a page is none of its tree"),
+        "page-header": _error("the header of a page is broken"),
         "page-kind": _error("a page of another kind lies in a tree"),
         "cell-pointer": _error("cells of a page do not lie inside it"),
         "cell-overlap": _error("cells of a page lie over each other"),

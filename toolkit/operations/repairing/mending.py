@@ -124,7 +124,7 @@ def mend(original: Original, folder: Path, job: Job, *, reference: Reference | N
             scratch=work,
             reference=reference.path if reference is not None else None,
             again=again,
-            on_progress=job.progress(),
+            on_progress=job.progress(unit="pages"),
             should_stop=job.should_stop,
         )
     except DamageError as error:

@@ -78,7 +78,7 @@ def sound_copy(session: Session, source: Path, path: str, job: Job, report: Repo
             output,
             scratch=scratch,
             reference=None if reference is None else reference.path,
-            on_progress=job.progress(),
+            on_progress=job.progress(unit="pages"),
             should_stop=job.should_stop,
         )
     except DamageError as error:
