@@ -117,6 +117,7 @@ def test_a_pause_from_outside_comes_back_to_the_same_screen(server: Session, tmp
         line.wait(lambda: 1049 not in line.display.modes, "the terminal as it was")
         line.process.send_signal(signal.SIGCONT)
         line.wait(lambda: line.display.cells == shown, "the same screen")
+        assert 1049 in line.display.modes
 
 
 def test_a_bug_leaves_the_terminal_clean_and_is_reported(server: Session, tmp_path: Path) -> None:
