@@ -38,6 +38,8 @@ def run(
     encoding = sys.__stderr__.encoding if sys.__stderr__ is not None else "ascii"
     drawn = terminal.look(os.environ, encoding=encoding, theme=ui.theme, only_ascii=only_ascii)
     os.environ.update(terminal.variables(drawn))
+    for name in terminal.outdated(*os.get_terminal_size()):
+        os.environ.pop(name, None)
 
     from tui.app import LifeboatApp
 

@@ -75,6 +75,15 @@ def _light(environ: Mapping[str, str]) -> bool:
     return background in ("7", "15")
 
 
+def outdated(columns: int, lines: int) -> tuple[str, ...]:
+    """Return the variables that must go before Textual is imported: with them no other size is ever seen.
+
+    Whatever uses readline, and many a `docker exec`, exports the size that the window had then. Where the terminal
+    cannot tell its size (`columns` or `lines` 0, on serial lines) they stay: nothing else knows it.
+    """
+    return ("COLUMNS", "LINES") if columns and lines else ()
+
+
 def variables(terminal: Terminal) -> dict[str, str]:
     """Return the environment that Textual reads when it is imported.
 

@@ -58,6 +58,11 @@ def test_a_slow_line_gets_fewer_frames() -> None:
     assert terminal.variables(remote)["TEXTUAL_FPS"] == "15"
 
 
+def test_a_size_in_the_environment_gives_way_to_that_of_the_terminal() -> None:
+    assert terminal.outdated(80, 24) == ("COLUMNS", "LINES")
+    assert terminal.outdated(0, 0) == ()  # a serial line
+
+
 def test_the_themes_that_are_known_are_those_of_textual() -> None:
     from textual.theme import BUILTIN_THEMES
 

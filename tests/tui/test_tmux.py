@@ -1,46 +1,83 @@
-"""End to end in a real tmux: a really damaged database is rescued from the first screen, with ten keys."""
+"""End to end in a real tmux: windows of every size, and a really damaged database that is rescued with ten keys."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.makers import damaged, databases
 from tests.makers.commands import lifeboat
+from tests.tui.conftest import session_at, write_health
 
 PATIENCE = 1200
 """Looks, a tenth of a second apart, until something must be on the screen."""
+SETTINGS = """
+set -g default-terminal tmux-256color
+set -g status off
+set -g remain-on-exit on
+set -s escape-time 0
+"""
 
 
-class Tmux:
-    """A tmux server of our own with one window."""
+class Pane:
+    """A window of a tmux server, with one program in it."""
 
-    def __init__(self, root: Path) -> None:
-        self._command = ["tmux", "-S", str(root / "tmux.sock"), "-f", "/dev/null"]
+    def __init__(self, tmux: Tmux, name: str) -> None:
+        self._tmux = tmux
+        self._name = name
 
-    def __call__(self, *words: str) -> str:
-        ran = subprocess.run([*self._command, *words], capture_output=True, text=True, check=True)
-        return ran.stdout
+    def __call__(self, command: str, *words: str) -> str:
+        return self._tmux(command, "-t", self._name, *words)
 
     def shown(self) -> str:
         return self("capture-pane", "-p")
 
     def expect(self, wanted: str) -> str:
+        return self._until(lambda text: wanted in text, repr(wanted))
+
+    def like(self, picture: str) -> None:
+        """Wait until the screen shows `picture`, at whatever time."""
+        self._until(lambda text: timeless(text) == timeless(picture), picture)
+
+    def _until(self, reached: Callable[[str], bool], what: str) -> str:
         for _ in range(PATIENCE):
             text = self.shown()
-            if wanted in text:
+            if reached(text):
                 return text
             threading.Event().wait(0.1)
-        pytest.fail(f"{wanted!r} never came:\n{self.shown()}")
+        pytest.fail(f"{what} never came:\n{self.shown()}")
 
     def keys(self, *keys: str) -> None:
         self("send-keys", *keys)
+
+    def resize(self, width: int, height: int) -> None:
+        self("resize-window", "-x", str(width), "-y", str(height))
+
+
+class Tmux:
+    """A tmux server of our own."""
+
+    def __init__(self, root: Path) -> None:
+        settings = root / "tmux.conf"
+        settings.write_text(SETTINGS)
+        self.command = ["tmux", "-S", str(root / "tmux.sock"), "-f", str(settings)]
+
+    def __call__(self, *words: str) -> str:
+        ran = subprocess.run([*self.command, *words], capture_output=True, text=True, check=True)
+        return ran.stdout
+
+    def opened(self, name: str, command: str, width: int, height: int) -> Pane:
+        """Run the shell command in a window; what comes after it keeps what was printed on the screen."""
+        self("new-session", "-d", "-s", name, "-x", str(width), "-y", str(height), f"{command}; echo ended $?; cat")
+        return Pane(self, name)
 
 
 @pytest.fixture
@@ -48,6 +85,52 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     server = Tmux(tmp_path)
     yield server
     server("kill-server")
+
+
+def timeless(text: str) -> str:
+    """Return `text` without what another minute changes."""
+    return re.sub(r"\d+ \w+ \d\d:\d\d (?=UTC)|\d+(?= d ago)", "-", text)
+
+
+def screens(config: Path) -> str:
+    """Return the command line of the screens."""
+    return shlex.join([sys.executable, "-m", "toolkit", "tui", "--config", str(config)])
+
+
+def test_every_size_of_the_window_is_drawn_as_if_it_had_always_been_so(tmp_path: Path, tmux: Tmux) -> None:
+    write_health(session_at(tmp_path))
+    command = f"env SHELL=/bin/sh COLUMNS=80 LINES=24 {screens(tmp_path / 'config.yaml')}"  # true once, not now
+    large = tmux.opened("large", command, 120, 40)
+    small = tmux.opened("small", command, 60, 18)
+    largest, smallest = large.expect("8 Setup"), small.expect("8 Set")
+    large.resize(80, 24)
+    small.resize(80, 24)
+    middle = large.expect("quick check fai…")
+    assert middle.count("\n") == 24
+    small.like(middle)
+    small.resize(120, 40)
+    small.like(largest)
+    large.resize(60, 18)
+    large.like(smallest)
+    large.resize(59, 14)
+    assert "Health" not in large.expect("needs 60x15, now 59x14; q leaves")
+    large.resize(80, 24)
+    large.like(middle)
+
+    large.keys("8")
+    large.expect("[8 Setup]")
+    tmux("send-keys", "-t", "large", "2", ";", "resize-window", "-t", "large", "-x", "60", "-y", "18")
+    large.expect("[2 Backups]")
+    large.keys("1")
+    large.like(smallest)
+
+    large.keys("!")
+    large.expect("`exit` comes back")
+    large.resize(80, 24)
+    large.keys("stty size; echo ${COLUMNS-without}", "Enter")
+    large.expect("24 80\nwithout\n")
+    large.keys("exit", "Enter")
+    large.like(middle)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can see that nobody uses the database")
@@ -63,25 +146,24 @@ def test_a_damaged_database_is_rescued_with_ten_keys(tmp_path: Path, tmux: Tmux)
     assert lifeboat("diagnose", "shop", "--config", config).code == 4
     broken = database.read_bytes()
 
-    command = f"{sys.executable} -m toolkit tui --config {config}"
-    tmux("new-session", "-d", "-x", "80", "-y", "24", f"{command}; echo ended $?; cat")
-    tmux.expect("shop.db is damaged")
-    tmux.keys("Enter")
-    tmux.expect("Same as")
+    pane = tmux.opened("rescue", screens(config), 80, 24)
+    pane.expect("shop.db is damaged")
+    pane.keys("Enter")
+    pane.expect("Same as")
     assert database.read_bytes() == broken
-    tmux.keys("Enter")
-    tmux.expect("Type  shop.db")
-    tmux("resize-window", "-x", "60", "-y", "18")
-    tmux("resize-window", "-x", "120", "-y", "40")
-    tmux("resize-window", "-x", "80", "-y", "24")
-    tmux.keys(*"shop.db", "Enter")
-    tmux.expect("[7 Jobs")
-    tmux.keys("C-q")  # the job goes on without the screens
-    tmux.expect("ended 0")
+    pane.keys("Enter")
+    pane.expect("Type  shop.db")
+    pane.resize(60, 18)
+    pane.resize(120, 40)
+    pane.resize(80, 24)
+    pane.keys(*"shop.db", "Enter")
+    pane.expect("[7 Jobs")
+    pane.keys("C-q")  # the job goes on without the screens
+    pane.expect("ended 0")
     watched = lifeboat("jobs", "attach", "latest", "--json", "--config", config)
     assert watched.code == 0, watched.stdout
     assert damaged.rows(database) == whole
-    tmux("respawn-pane", "-k", f"{command}; echo ended $?; cat")
-    assert "OK     shop.db" in tmux.expect("Last good backup")
-    tmux.keys("7")
-    assert "rescue shop.db" in tmux.expect("plan rescue shop.db")
+    pane("respawn-pane", "-k", screens(config))
+    assert "OK     shop.db" in pane.expect("Last good backup")
+    pane.keys("7")
+    assert "rescue shop.db" in pane.expect("plan rescue shop.db")
