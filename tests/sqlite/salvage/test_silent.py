@@ -10,6 +10,7 @@ import pytest
 from tests.makers import databases
 from tests.sqlite.salvage.conftest import Repaired
 from tests.sqlite.salvage.test_cures import PAGE, page_of, span
+from toolkit.sqlite.salvage import engine, mend
 
 Repair = Callable[..., Repaired]
 
@@ -136,3 +137,39 @@ def test_a_row_at_the_border_where_bytes_were_taken_out_is_said(tmp_path: Path, 
     result = repaired(original, damage)
     assert sum(result.missing.values()) < 5
     assert not result.account.whole
+
+
+@pytest.mark.parametrize("small", [mend.SMALL, -1])
+def test_a_row_that_is_given_up_at_such_a_border_does_not_come_back_as_nulls(
+    tmp_path: Path, repaired: Repair, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    for module in (mend, engine):
+        monkeypatch.setattr(module, "SMALL", small)
+    original = two_tables(tmp_path / "a.db")
+    with databases.opened(original) as connection:
+        connection.execute("DROP INDEX two_n")  # else SQLite sees that a row lacks its entry
+    leaf = page_of(original, "two", 3)
+
+    def damage(data: bytearray) -> None:
+        data[leaf * PAGE - 500 : leaf * PAGE - 500] = b"\xaa" * 20
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({"two": 1}, {})
+    assert not result.account.tables["two"].whole
+
+
+def test_a_row_without_a_value_that_its_column_needs_is_kept_apart_in_a_large_file(
+    tmp_path: Path, repaired: Repair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (mend, engine):
+        monkeypatch.setattr(module, "SMALL", -1)
+    original = databases.shop(tmp_path / "a.db")
+    record = original.read_bytes().index("Ünsal 7 שלום".encode()) - 5
+
+    def damage(data: bytearray) -> None:
+        assert data[record] == 5
+        data[record] = 0  # a record without any value
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({"users": 1}, {})
+    assert result.account.tables["users"].doubtful == 1

@@ -133,7 +133,7 @@ class _Repair:
                     one.said.append("the -journal belongs to another database and was left aside")
                     ways = [_Way(one, one.path, None, found)]
                 continue
-            if found.sound and (found.objects or self._is_empty(one)):
+            if found.sound and not one.suspects and (found.objects or self._is_empty(one)):
                 ways.append(_Way(one, one.path, None, found))
                 if number == 0:
                     break
@@ -184,6 +184,7 @@ class _Repair:
                 reference=self.reference,
                 thorough=bool(doubted),
                 doubted=doubted,
+                suspects=settled.suspects,
                 remains=self.remains,
                 on_progress=self.on_progress,
                 should_stop=self.should_stop,

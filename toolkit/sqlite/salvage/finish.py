@@ -45,7 +45,7 @@ class Finish:
         self.lost: list[str] = []
         self.unfilled: dict[str, str] = {}
         self.doubts: list[str] = []
-        self.checked = self.as_it_is = False
+        self.checked = self.as_it_is = self.unruly = False
         self.connection = connect(path, "mode=rw")
         self.connection.set_progress_handler(should_stop, 200_000)
         try:
@@ -235,6 +235,7 @@ class Finish:
                 self._clear_and_fill(name)
         self._rules(table, messages)
         left = self._messages(table)
+        self.unruly |= bool(left)
         shape = self.mended.schema.shapes.get(table)
         keyed = bool(left) and shape is not None and shape.without_rowid
         if keyed or any("malformed" in message or "tree page" in message.lower() for message in left):
@@ -300,7 +301,8 @@ class Finish:
             if value is None or value[1] != table:
                 continue
             column = quoted(value[2])
-            condition = f"{column} IS NULL" if message.startswith("NULL") else None
+            # SQLite takes IS NULL for false where a column is declared NOT NULL
+            condition = f"typeof({column})='null'" if message.startswith("NULL") else None
             if message.startswith("non-") and not message.startswith("non-unique"):
                 kind = message[4:].partition(" ")[0].lower()
                 kinds = {"int": "integer"}.get(kind, kind)
@@ -340,7 +342,7 @@ class Finish:
         self.run("PRAGMA writable_schema=OFF", f"PRAGMA auto_vacuum={self.auto_vacuum}")
         try:
             self.connection.execute("VACUUM INTO ?", (os.fspath(output),))
-            self.checked = True
+            self.checked = not self.unruly
         except sqlite3.Error as error:
             if primary_code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_INTERRUPT):
                 raise

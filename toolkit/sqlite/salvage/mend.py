@@ -73,12 +73,13 @@ class Mender:
         reference: Path | None,
         thorough: bool = False,
         doubted: frozenset[str] = frozenset(),
+        suspects: frozenset[int] = frozenset(),
         remains: Sequence[tuple[int, bytes]] = (),
         on_progress: Progress = no_progress,
         should_stop: ShouldStop = never_stop,
     ) -> None:
         self.on_progress = on_progress
-        self.doubted, self.remains = doubted, remains
+        self.doubted, self.suspects, self.remains = doubted, suspects, remains
         self.image, self.reference = image, reference
         self.thorough = thorough or image.size <= SMALL
         self.should_stop = should_stop
@@ -147,7 +148,7 @@ class Mender:
             with contained(functools.partial(self._doubt, f"table {name}")):
                 if tree.table:
                     self._examine(tree, shape)
-                elif shape is not None and (self.thorough or tree.damaged):
+                elif shape is not None and (self.thorough or tree.damaged or tree.holds(self.suspects)):
                     self._examine_unkeyed(tree, shape)
 
     def _doubt_shared(self) -> None:
@@ -185,7 +186,7 @@ class Mender:
             if place.page in self.survey.broken_chains:
                 place.broken, tree.damaged = True, True
                 continue
-            if self.thorough:
+            if self.thorough or place.page in self.suspects:
                 self._check()
                 rows = list(leaf_rows(self.image, place.page, 100_000))
                 bad = sum(values is None for _, values in rows)

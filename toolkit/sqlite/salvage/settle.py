@@ -29,7 +29,8 @@ class Settled:
     """A single private file in rollback mode, how it came to be, and whether the original was in WAL mode.
 
     `uncommitted`: it holds half of a transaction that never ended, so any other is better. `unsure`: a sidecar
-    was played in that may be another database's, so one that is sound without it is better.
+    was played in that may be another database's, so one that is sound without it is better. `suspects`: pages whose
+    rows have to be looked at even if SQLite finds nothing wrong.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Settled:
     wal: bool = False
     uncommitted: bool = False
     unsure: bool = False
+    suspects: frozenset[int] = frozenset()
     doubts: list[str] = field(default_factory=list)
 
 
@@ -110,10 +112,12 @@ class _Work:
             stated = file.read(100)[24:40]
             file.seek(0)
             file.write(head[:24] + stated + head[40:])
-        said = realign(whole, moved, self.scratch)
+        found = realign(whole, moved, self.scratch)
         os.unlink(whole)
-        if said is not None:
-            self.result.files.insert(0, Settled(moved, "header", [said[0]], doubts=[said[1]] if said[1] else []))
+        if found is not None:
+            doubts = [found.doubt] if found.doubt else []
+            suspects = frozenset([found.given_up] if found.given_up else [])
+            self.result.files.insert(0, Settled(moved, "header", [found.said], suspects=suspects, doubts=doubts))
 
     def _wal(self) -> wal.Wal | None:
         path = os.fspath(self.source) + "-wal"

@@ -10,6 +10,7 @@ import contextlib
 import os
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages import record
@@ -27,10 +28,19 @@ MOST_BORDERS = 12
 """Places at which the border may lie, as far as children tell, that are tried."""
 
 
-def realign(source: Path, target: Path, scratch: Path) -> tuple[str, str] | None:
-    """Write `source` to `target` with its pages where they belong; None when they do already.
+class Realigned(NamedTuple):
+    """What was done, in a sentence; what may be wrong where the border lies; the page of a row given up for it, or 0.
 
-    Returns a sentence, and another on what may be wrong where the border lies, empty where a row is given up for it.
+    That row has no record any more, which SQLite reads as one of NULLs: who takes the file has to look at that page.
+    """
+
+    said: str
+    doubt: str
+    given_up: int
+
+
+def realign(source: Path, target: Path, scratch: Path) -> Realigned | None:
+    """Write `source` to `target` with its pages where they belong; None when they do already.
 
     `source` begins with a believable header. Raises `OSError`.
     """
@@ -63,7 +73,7 @@ def realign(source: Path, target: Path, scratch: Path) -> tuple[str, str] | None
                 file.write(torn if number == place else page.page(number))
     what = f"{moved} bytes were put in" if moved > 0 else f"{-moved} bytes were taken out"
     doubt = f"what lies at the border on page {place} may hold wrong bytes" if unsure < 0 else ""
-    return f"{what} at page {place}: what lies behind was moved back", doubt
+    return Realigned(f"{what} at page {place}: what lies behind was moved back", doubt, place if unsure >= 0 else 0)
 
 
 def _write_moved(source: Path, target: Path, moved: int) -> None:

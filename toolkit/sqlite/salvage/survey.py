@@ -47,6 +47,10 @@ class Tree:
         """Whether leaves may be missing."""
         return any(not place.page or place.broken for place in self.places)
 
+    def holds(self, pages: frozenset[int]) -> bool:
+        """Answer whether one of the pages is of this tree."""
+        return any(page in pages for page in (*self.inner, *(place.page for place in self.places)))
+
 
 class Survey:
     """The trees of one image, and the pages that none of them holds."""
