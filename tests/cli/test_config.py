@@ -111,7 +111,7 @@ def test_a_bare_group_shows_its_help(tmp_path: Path) -> None:
     ran = lifeboat("config")
     assert (ran.code, ran.stdout) == (2, "")
     assert [line.split()[0] for line in ran.stderr.partition("Commands:\n")[2].splitlines()] == [
-        "init", "show", "validate", "prove-key", "schema",
+        "init", "show", "validate", "prove-key", "set-retention", "schema",
     ]  # fmt: skip
 
 

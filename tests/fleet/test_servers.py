@@ -244,7 +244,7 @@ def test_cron_and_systemd_start_backups_that_verify(servers: Servers, play: Play
         [result] = ran.results(name)
         assert [one["ok"] for one in result["report"]["backups"]] == [True]
         state = servers[name].lifeboat("status")["schedule"]
-        assert state == {"installed": "cron" if name == "one" else "systemd", "current": True}
+        assert state == {"installed": "cron" if name == "one" else "systemd", "current": True, "gone": []}
 
 
 def test_the_other_scheduler_takes_the_place_of_the_one(servers: Servers, play: Player) -> None:
