@@ -1,20 +1,24 @@
-"""End to end in a real tmux: windows of every size, and a really damaged database that is rescued with ten keys."""
+"""End to end in a real tmux: windows of every size, lost clients, and a damaged database rescued with ten keys."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.makers import damaged, databases
 from tests.makers.commands import lifeboat
+from tests.makers.gates import gate
 from tests.tui.conftest import session_at, write_health
 
 PATIENCE = 1200
@@ -55,6 +59,10 @@ class Pane:
             threading.Event().wait(0.1)
         pytest.fail(f"{what} never came:\n{self.shown()}")
 
+    def modes(self) -> str:
+        """Return what the terminal does: the other screen 0 or 1, a cursor 1 or 0, and mouse reports of any sort."""
+        return self("display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}").strip()
+
     def keys(self, *keys: str) -> None:
         self("send-keys", *keys)
 
@@ -66,6 +74,7 @@ class Tmux:
     """A tmux server of our own."""
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         settings = root / "tmux.conf"
         settings.write_text(SETTINGS)
         self.command = ["tmux", "-S", str(root / "tmux.sock"), "-f", str(settings)]
@@ -76,8 +85,23 @@ class Tmux:
 
     def opened(self, name: str, command: str, width: int, height: int) -> Pane:
         """Run the shell command in a window; what comes after it keeps what was printed on the screen."""
-        self("new-session", "-d", "-s", name, "-x", str(width), "-y", str(height), f"{command}; echo ended $?; cat")
+        own = shlex.join(["sh", "-c", f"echo $$ > {self._root / name}.pid; exec {command}"])
+        self("new-session", "-d", "-s", name, "-x", str(width), "-y", str(height), f"{own}; echo ended $?; cat")
         return Pane(self, name)
+
+    def pid(self, name: str) -> int:
+        """Return the process of the command in the window `name`."""
+        return int((self._root / f"{name}.pid").read_text())
+
+    def kill_clients(self) -> None:
+        """Kill those who look at the windows, as a lost line does."""
+        looks = count()
+        while (clients := self("list-clients", "-F", "#{client_pid}").split()) and next(looks) < PATIENCE:
+            for pid in clients:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            threading.Event().wait(0.1)
+        assert not clients
 
 
 @pytest.fixture
@@ -126,11 +150,51 @@ def test_every_size_of_the_window_is_drawn_as_if_it_had_always_been_so(tmp_path:
 
     large.keys("!")
     large.expect("`exit` comes back")
+    large.keys("exit", "Enter")
+    large.like(smallest)
+    large.keys("!")
+    large.expect("`exit` comes back")
     large.resize(80, 24)
     large.keys("stty size; echo ${COLUMNS-without}", "Enter")
     large.expect("24 80\nwithout\n")
     large.keys("exit", "Enter")
     large.like(middle)
+
+
+def test_a_client_that_is_killed_finds_the_screens_again_and_a_signal_or_a_bug_ends_them_clean(
+    tmp_path: Path, tmux: Tmux
+) -> None:
+    database = databases.shop(tmp_path / "shop.db")
+    config = tmp_path / "config.yaml"
+    with gate(tmp_path / "gate") as rehearsal:
+        profile = f"databases: [{database}]\n    smoke: [{rehearsal.command}]"
+        config.write_text(f"vault: {tmp_path / 'vault'}\nprofiles:\n  shop:\n    {profile}\n")
+        assert lifeboat("backup", "shop", "--config", config).code == 0
+        inner = tmux.opened("inner", f"{screens(config)} --mouse", 80, 24)
+        inner.expect("backup shop: ok")
+        look = f"env -u TMUX {shlex.join(tmux.command)} attach-session -t inner"
+        client = tmux.opened("client", look, 80, 24)
+        client.expect("backup shop: ok")
+        client.keys("2")
+        client.expect("t rehearses it")
+        client.keys("t")
+        client.expect(" 7 Jobs 1 ")
+        tmux.kill_clients()
+        rehearsal.let_one_through()
+        again = tmux.opened("again", look, 80, 24)
+        assert "[2 Backups]" in again.expect(" 7 Jobs 8 Setup")
+
+    broken = "import tui.screens.health as h; h.HealthScreen.do_check = lambda self: 1 // 0"
+    main = f"from toolkit.cli.main import main; main(['tui', '--mouse', '--config', '{config}'])"
+    buggy = tmux.opened("buggy", shlex.join([sys.executable, "-c", f"{broken}; {main}"]), 80, 24)
+    buggy.expect("verify shop: ok")
+    assert buggy.modes() == inner.modes() == "1 0 1"
+    assert "need a terminal" in tmux.opened("none", f"{screens(config)} </dev/null", 80, 24).expect("ended 2")
+    buggy.keys("d")
+    assert "ZeroDivisionError" in buggy.expect("ended 1\n")
+    os.kill(tmux.pid("inner"), signal.SIGTERM)
+    inner.expect("ended 143")
+    assert buggy.modes() == inner.modes() == "0 1 0"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can see that nobody uses the database")
