@@ -286,7 +286,7 @@ class CancelRequested(Event, frozen=True, kw_only=True, tag="cancel"):
 
 
 class JobFinished(Event, frozen=True, kw_only=True, tag="job.finished"):
-    """The last event; a journal without it whose lock is free was interrupted."""
+    """The last event; a journal without it whose lock is free was interrupted. `warnings`: their counts, added up."""
 
     status: Outcome
     exit: int
@@ -294,6 +294,7 @@ class JobFinished(Event, frozen=True, kw_only=True, tag="job.finished"):
     error: Failure | None = None
     undo: UndoOffer | None = None
     artifacts: tuple[Name, ...] = ()
+    warnings: int | None = None
 
 
 class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):

@@ -25,7 +25,7 @@ GOLDEN = """
 {"type":"warn","code":"unread","msg":"not read","count":2}
 {"type":"beat"}
 {"type":"cancel","effective":"after_step","by":null,"signal":"SIGTERM"}
-{"type":"job.finished","status":"warn","exit":3,"summary":"done","error":{"code":"failed","msg":"no","subject":null,"hint":null,"retry":false},"undo":{"possible":true,"until":"2026-12-01T00:00:00Z","cli":"lifeboat undo"},"artifacts":["/v/a"]}
+{"type":"job.finished","status":"warn","exit":3,"summary":"done","error":{"code":"failed","msg":"no","subject":null,"hint":null,"retry":false},"undo":{"possible":true,"until":"2026-12-01T00:00:00Z","cli":"lifeboat undo"},"artifacts":["/v/a"],"warnings":2}
 """  # noqa: E501
 
 

@@ -53,6 +53,10 @@ class Pictures:
         """Compare text that was taken from screens with the kept one."""
         self._expect(KEPT / f"{name}.txt", text)
 
+    def expect_golden(self, path: Path, text: str) -> None:
+        """Compare words with those that are kept elsewhere."""
+        self._expect(path, text)
+
     def expect_svg(self, app: App[None], name: str) -> None:
         """Compare colours and text with the kept picture."""
         self._expect(KEPT / f"{name}.svg", _svg(app))

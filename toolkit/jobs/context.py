@@ -427,6 +427,7 @@ class Job:
                     error=failure_of(error) if isinstance(error, BaseException) else error,
                     undo=undo,
                     artifacts=tuple(wire_name(artifact) for artifact in artifacts),
+                    warnings=sum(warned.count for warned in self.warnings),
                 ),
                 sync=True,
             )

@@ -140,5 +140,7 @@ def _give_up(store: Path, job_id: str, message: str, code: int) -> None:
     except LifeboatError:
         return
     failure = Failure("not-started", message)
-    journal.append(JobFinished(status=Outcome.FAILED, exit=abs(code) or 1, summary=message, error=failure), sync=True)
+    journal.append(
+        JobFinished(status=Outcome.FAILED, exit=abs(code) or 1, summary=message, error=failure, warnings=0), sync=True
+    )
     journal.close()

@@ -136,7 +136,7 @@ def _end(directory: Path) -> JobFinished | None:
 
 
 def job_status(directory: Path, *, brief: bool = False) -> JobStatus:
-    """Return where the job in `directory` stands; `brief` leaves out steps and warnings of jobs that ended.
+    """Return where the job in `directory` stands; `brief` leaves out start and steps of jobs that ended.
 
     Raises `JobNotFoundError`, `ArchiveDamagedError` when its description cannot be read.
     """
@@ -147,9 +147,9 @@ def job_status(directory: Path, *, brief: bool = False) -> JobStatus:
             end = _end(directory)
         except JobNotFoundError:
             end = None
-        if end is not None:
+        if end is not None and end.warnings is not None:  # else an older one wrote it: they have to be counted
             state = _ENDS.get(end.status, JobState.FAILED)
-            return JobStatus(spec=spec, state=state, result=end, heard=end.ts)
+            return JobStatus(spec=spec, state=state, warnings=end.warnings, result=end, heard=end.ts)
     return replayed(read(directory)).status(spec, alive=alive)
 
 

@@ -1,4 +1,4 @@
-"""What an event says to a person, as one line: the same words on the command line and on the screens."""
+"""What an event, or the progress of a job, says to a person: the same words on the command line and on the screens."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from toolkit.events import (
     Warned,
     plain_name,
 )
+from toolkit.operations.jobs import JobRow
+from toolkit.wording import bar, duration_text, percent_text, rate_text, size_text
 
 CANCELS = {
     CancelEffect.NOW: "it gives way now",
@@ -26,7 +28,15 @@ CANCELS = {
 
 
 def event_line(event: Event) -> str:
-    """Return one line for an event that says something to a person, without its time; "" for the others."""
+    """Return one line for an event that says something to a person, without its time; "" for the others.
+
+    What a server of a fleet said begins with its name.
+    """
+    said = _said(event)
+    return f"{display(event.host)}: {said}" if said and event.host else said
+
+
+def _said(event: Event) -> str:
     match event:
         case StepStarted():
             return display(event.title)
@@ -38,14 +48,15 @@ def event_line(event: Event) -> str:
             why = f": {display(event.reason)}" if event.reason else ""
             return f"{event.action.value} {display(plain_name(event.path))}{why}"
         case Asked():
-            return f"asks {event.qid}: {event.kind.value} {display(plain_name(event.subject))}"
+            return f"asks {display(event.qid)}: {event.kind.value} {display(plain_name(event.subject))}"
         case Answered() if event.choice:
-            return f"answered {event.qid}: {display(event.choice)}"
+            return f"answered {display(event.qid)}: {display(event.choice)}"
         case CancelRequested():
-            who = f" by {display(event.by.user)}" if event.by is not None and event.by.user else ""
-            return f"asked to end{who}: {CANCELS[event.effective]}"
+            who = event.by.user if event.by is not None and event.by.user else event.signal
+            return f"asked to end{f' by {display(who)}' if who else ''}: {CANCELS[event.effective]}"
         case JobFinished():
-            return f"{event.status.value}, exit {event.exit}"
+            why = event.error.msg if event.error is not None else event.summary
+            return f"{event.status.value}, exit {event.exit}{f': {display(why)}' if why else ''}"
         case _:
             return ""
 
@@ -63,3 +74,20 @@ def is_trouble(event: Event) -> bool:
             return event.error is not None
         case _:
             return False
+
+
+def progress_text(job: JobRow, *, wide: int = 12) -> str:
+    """Return how far a job is: bar, percent, amounts, rate and what is left, as far as they are known."""
+    if job.done is None:
+        return ""
+    bytes_ = job.unit == "bytes"
+    amount = size_text(job.done) if bytes_ else f"{job.done:,}"
+    if job.total:
+        amount = f"{amount}/{size_text(job.total) if bytes_ else f'{job.total:,}'}"
+    amount = amount if bytes_ else f"{amount} {job.unit}"
+    parts = [bar(job.done, job.total, width=wide) if job.total else "", percent_text(job.done, job.total), amount]
+    if job.rate and bytes_:
+        parts.append(rate_text(job.rate))
+    if job.eta_s:
+        parts.append(f"{duration_text(job.eta_s)} left")
+    return "  ".join(part for part in parts if part)

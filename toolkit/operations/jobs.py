@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from toolkit.errors import LifeboatError, RefusedError
-from toolkit.events import AnswerScope, Event, JobState, plain_name
+from toolkit.events import AnswerScope, Event, JobState, encode, plain_name
 from toolkit.jobs import attach
 from toolkit.jobs.identity import who
 from toolkit.jobs.journal import LOG, read
@@ -38,6 +39,7 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
 
     While it runs: step `step_n` of `step_of` (None where that is not known), `cancel` says when that step gives way
     (`now`, `after_step`, `never`), `rate` is units a second, `eta_s` seconds. `hint` is what to do about `error`.
+    Lists leave out `started` of jobs that are over: their journals are not read for it.
     """
 
     id: str
@@ -73,6 +75,17 @@ class JobsReport(Report, kw_only=True):
     jobs: list[JobRow] = msgspec.field(default_factory=list)
     log: str | None = None
     events: list[Event] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON, the events as the journal has them."""
+        events, self.events = self.events, None
+        try:
+            fields = super().document()
+        finally:
+            self.events = events
+        if events is not None:
+            fields["events"] = [msgspec.json.decode(encode(event)) for event in events]
+        return fields
 
 
 def store(session: Session) -> Path:
@@ -156,6 +169,11 @@ def shown(session: Session, name: str, *, log: bool = False, events: bool = Fals
     if events:
         report.events = list(read(directory))
     return report
+
+
+def events_of(session: Session, name: str) -> Iterator[Event]:
+    """Yield the events of one job (an id, its beginning, or `latest`), one at a time. Raises `JobNotFoundError`."""
+    return read(attach.find_job(store(session), name))
 
 
 def _log_of(directory: Path) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from toolkit.errors import LifeboatError
 from toolkit.events import Event, decode
@@ -17,24 +19,46 @@ MOST = 500
 
 
 class Tail:
-    """The events of one job as they come; a half-written last line waits until it is whole."""
+    """The events of one job as they come; a half-written last line waits until it is whole.
 
-    def __init__(self, directory: Path) -> None:
+    With `last` it begins at the first line within so many bytes of the end: enough for a look at a long journal.
+    """
+
+    def __init__(self, directory: Path, *, last: int | None = None) -> None:
         self._path = directory / EVENTS
+        self._last = last
         self._at = 0
 
-    def more(self) -> list[Event]:
-        """Return the events written since the last call; none where the journal cannot be read."""
+    def more(self) -> Iterator[Event]:
+        """Yield the events written since the last call, reading line by line; none where that cannot be done."""
         try:
             with open(self._path, "rb") as file:
-                file.seek(self._at)
-                data = file.read()
+                self._go_on(file)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        return
+                    self._at += len(line)
+                    event = decode(line)
+                    if event is not None:
+                        yield event
         except OSError:
-            return []
-        whole = data.rfind(b"\n") + 1
-        self._at += whole
-        found = (decode(line) for line in data[:whole].splitlines())
-        return [event for event in found if event is not None]
+            return
+
+    def left(self) -> int:
+        """Return how many bytes were written since; 0 where that cannot be seen."""
+        try:
+            return max(0, self._path.stat().st_size - self._at)
+        except OSError:
+            return 0
+
+    def _go_on(self, file: IO[bytes]) -> None:
+        if self._last is not None:
+            begin = file.seek(0, os.SEEK_END) - self._last
+            self._last = None
+            if begin > 0:
+                file.seek(begin - 1)
+                self._at = begin - 1 + len(file.readline())
+        file.seek(self._at)
 
 
 class _Seen:
@@ -96,10 +120,10 @@ class JobWatch:
             return self._over[name]
         directory = self._store / name
         try:
-            status = self._going[name].look() if name in self._going else job_status(directory, brief=True)
-            if not status.over and name not in self._going:
+            if name not in self._going and runner_alive(directory):
                 self._going[name] = _Seen(directory)
-                status = self._going[name].look()
+            seen = self._going.get(name)
+            status = seen.look() if seen is not None else job_status(directory, brief=True)
         except LifeboatError:
             return None
         row = row_of(status)

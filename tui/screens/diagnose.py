@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from toolkit.operations.diagnosing import looks
 from toolkit.operations.diagnosing.looks import Look
+from toolkit.operations.eventlines import progress_text
 from toolkit.operations.health import Target
 from toolkit.operations.jobs import JobRow
 from toolkit.wording import age_text, percent_text, size_text, time_text
@@ -24,7 +25,7 @@ from tui.screens.health import TONES, WORDS, key_of, name_of
 from tui.screens.page import wrapped
 from tui.text import lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, progress_text
+from tui.widgets.edges import ACTIVE
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
 EVERY = Act(words=("diagnose",), title="check of all databases")

@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from toolkit.operations.eventlines import progress_text
 from toolkit.operations.planned import Planned, document_of
 from toolkit.operations.timeline import Search, TimelineReport
 from toolkit.wording import count_text, time_text
@@ -20,7 +21,7 @@ from tui.screens.page import wrapped
 from tui.screens.plan import awaited
 from tui.text import lines, put
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, progress_text
+from tui.widgets.edges import ACTIVE
 
 
 class SearchScreen(Frame):

@@ -14,15 +14,15 @@ from textual.widgets import Static
 from toolkit.errors import LifeboatError
 from toolkit.events import Event
 from toolkit.operations import jobs as operations
-from toolkit.operations.eventlines import event_line
+from toolkit.operations.eventlines import event_line, progress_text
 from toolkit.operations.jobs import JobRow
 from toolkit.operations.watch import Tail
-from toolkit.wording import age_text, bar, duration_text, percent_text, time_text
+from toolkit.wording import age_text, bar, count_text, duration_text, percent_text, time_text
 from tui.act import Act
 from tui.screens.frame import Frame
 from tui.text import cut, ends, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, is_look, progress_text, what
+from tui.widgets.edges import ACTIVE, is_look, what
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
 STATES = {"failed": "FAILED", "interrupted": "INTERRUPTED", "asking": "ASKS", "warn": "incomplete"}
@@ -35,6 +35,8 @@ PROMISES = {
 UNDOABLE = ("restore", "repair", "rescue", "delete", "undo")
 ASKING_FIRST = ("restore", "repair", "rescue", "delete", "prune", "undo")
 MOST_LINES = 200
+LOOK_BACK = 1 << 20
+"""Bytes of a journal, from its end, in which the last words of a job are looked for."""
 SETTLE = Act(words=("jobs", "recover"), title="settle what was left half done", operation="recover")
 
 
@@ -185,6 +187,7 @@ class JobsScreen(Frame):
             yield put(("   next: ", "bold"), job.hint)
         took = duration_text(round(((job.heard or now) - job.created).total_seconds(), 1))
         ended = f"took {took}, exit {job.exit}" if job.exit is not None else f"since {age_text(job.created, now)}"
+        ended += f", {count_text(job.warnings, 'warning')}" if job.warnings else ""
         yield put((f" by {job.by} on {job.host}   {ended}", "$text-muted"))
         yield put((f" {job.cli}", "$text-muted"))
 
@@ -192,7 +195,7 @@ class JobsScreen(Frame):
         if self._of != job.id or self._tail is None:
             self._of, self._events = job.id, deque(maxlen=MOST_LINES)
             try:
-                self._tail = Tail(operations.directory_of(self.ui.session, job.id))
+                self._tail = Tail(operations.directory_of(self.ui.session, job.id), last=LOOK_BACK)
             except LifeboatError:
                 self._tail = None
                 return

@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from toolkit.operations.eventlines import progress_text
 from toolkit.operations.jobs import JobRow
 from toolkit.operations.plan import Plan
 from toolkit.operations.planned import Planned, planned
@@ -20,7 +21,7 @@ from tui.screens.frame import Frame
 from tui.screens.plantext import plan_lines
 from tui.text import ends, line, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, progress_text
+from tui.widgets.edges import ACTIVE
 
 LATER, OFTEN = 0.1, 100
 """Seconds between two looks for what a job that is over prints last, and how many looks."""

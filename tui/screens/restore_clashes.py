@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from toolkit.errors import LifeboatError
+from toolkit.operations.eventlines import progress_text
 from toolkit.operations.jobs import JobRow
 from toolkit.operations.planned import Planned
 from toolkit.operations.restoring import choices as restore_choices
@@ -27,7 +28,7 @@ from tui.screens.frame import Frame
 from tui.screens.plan import awaited
 from tui.text import cut, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, progress_text
+from tui.widgets.edges import ACTIVE
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
 KINDS = {

@@ -8,9 +8,10 @@ from datetime import datetime
 from textual.content import Content
 
 from toolkit.display import cells
+from toolkit.operations.eventlines import progress_text
 from toolkit.operations.health import Overview
 from toolkit.operations.jobs import JobRow
-from toolkit.wording import bar, count_text, duration_text, percent_text, rate_text, size_text, time_text
+from toolkit.wording import count_text, time_text
 from tui.text import Piece, cut, ends, line, put
 from tui.verbs import NAMES, Verb
 
@@ -48,23 +49,6 @@ def tabs(mode: str, jobs: Sequence[JobRow], width: int) -> Content:
     for word, name in zip(words, NAMES, strict=True):
         pieces.append((f"[{word}]", "bold reverse") if name == mode else f" {word}")
     return put(*pieces).truncate(width)
-
-
-def progress_text(job: JobRow, *, wide: int = 12) -> str:
-    """Return how far a job is: bar, percent, amounts, rate and what is left, as far as they are known."""
-    if job.done is None:
-        return ""
-    bytes_ = job.unit == "bytes"
-    amount = size_text(job.done) if bytes_ else f"{job.done:,}"
-    if job.total:
-        amount = f"{amount}/{size_text(job.total) if bytes_ else f'{job.total:,}'}"
-    amount = amount if bytes_ else f"{amount} {job.unit}"
-    parts = [bar(job.done, job.total, width=wide) if job.total else "", percent_text(job.done, job.total), amount]
-    if job.rate and bytes_:
-        parts.append(rate_text(job.rate))
-    if job.eta_s:
-        parts.append(f"{duration_text(job.eta_s)} left")
-    return "  ".join(part for part in parts if part)
 
 
 def job_line(jobs: Sequence[JobRow], now: datetime, width: int) -> Content:

@@ -64,7 +64,7 @@ def show_command(job: str, *, log: bool) -> None:
     if given.events and not given.json:
         from toolkit.events import encode
 
-        for event in jobs.shown(session_of(given), job, events=True).events or ():
+        for event in jobs.events_of(session_of(given), job):
             click.echo(encode(event), nl=False)
         return
     query(lambda session: jobs.shown(session, job, log=log, events=given.events), job_text)
@@ -150,9 +150,10 @@ class _Watcher:
         from toolkit.jobs.identity import who
         from toolkit.operations.jobs import safe_status
 
+        if not question.choices or not has_terminal():
+            return
         status = safe_status(self._directory)
-        open_ = status is not None and status.question is not None and status.question.qid == question.qid
-        if not open_ or not question.choices or not has_terminal():
+        if status is None or status.question is None or status.question.qid != question.qid:
             return
         choice = click.prompt(
             f"{question.kind.value} {display(plain_name(question.subject))}",

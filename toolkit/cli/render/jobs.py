@@ -9,10 +9,9 @@ import click
 from toolkit.cli.render.table import table
 from toolkit.display import display
 from toolkit.events import Event
-from toolkit.operations.eventlines import event_line
+from toolkit.operations.eventlines import event_line, progress_text
 from toolkit.operations.jobs import JobRow, JobsReport
 from toolkit.operations.recovery import RecoveryReport
-from toolkit.wording import percent_text, size_text
 
 _COLORS = {"ok": "green", "warn": "yellow", "failed": "red", "interrupted": "red", "asking": "yellow"}
 
@@ -59,25 +58,22 @@ def _one(job: JobRow) -> list[str]:
         ("by", f"{job.by} on {job.host}"),
         ("created", f"{job.created:%Y-%m-%d %H:%M:%S} UTC"),
         ("heard", f"{job.heard:%Y-%m-%d %H:%M:%S} UTC" if job.heard is not None else ""),
-        ("step", job.step + (f", {_progress(job)}" if job.done is not None else "")),
+        ("step", job.step),
+        ("so far", progress_text(job)),
         ("warnings", str(job.warnings or "")),
         ("exit", str(job.exit) if job.exit is not None else ""),
         ("says", job.error or job.summary),
+        ("next", job.hint),
     ]
-    lines = [f"job {job.id}  {job.operation}  {state}"]
+    lines = [f"job {job.id}  {display(job.operation)}  {state}"]
     lines += [f"  {name:8}  {display(value)}" for name, value in rows if value]
     if job.question is not None:
-        lines.append(f"  asks {job.question.qid}: {job.question.kind} {display(job.question.subject)}")
-        lines.append(f"  answer with: lifeboat jobs answer {job.id} {'|'.join(job.question.choices) or 'ANSWER'}")
+        choices = "|".join(job.question.choices) or "ANSWER"
+        lines.append(f"  asks {display(job.question.qid)}: {job.question.kind} {display(job.question.subject)}")
+        lines.append(f"  answer with: lifeboat jobs answer {job.id} {display(choices)}")
     if job.state == "interrupted":
         lines.append("  its process is gone; the next run of the profile, or `lifeboat jobs recover`, cleans up")
     return lines
-
-
-def _progress(job: JobRow) -> str:
-    done = job.done or 0
-    shown = size_text(done) if job.unit == "bytes" else f"{done:,} {job.unit}"
-    return f"{percent_text(done, job.total)} {shown}".strip()
 
 
 def event_text(event: Event) -> str:
