@@ -235,6 +235,42 @@ def _sequence(site: Site) -> str:
     return f"counter of {name} {said}"
 
 
+def _counters(site: Site) -> str:
+    """Give a table two counters, or break the head of the page of counters, old cells and noise before the others."""
+    with _opened(site) as db:
+        try:
+            rows = db.execute("SELECT name, seq FROM sqlite_sequence WHERE seq > 3").fetchall()
+        except sqlite3.Error as error:
+            raise UnfitError from error
+        if not rows:
+            raise UnfitError
+        name, seq = site.random.choice(rows)
+        twice = site.random.random() < 0.3
+        if twice:
+            db.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, seq - site.random.randint(1, 3)))
+        (encoding,) = db.execute("PRAGMA encoding").fetchone()
+    if twice:
+        return f"two counters of {name}"
+    page = site.pick([one for one in site.map.of("table-leaf") if one.owner == "sqlite_sequence"])
+    head = site.page(page.number)
+    count, content = int.from_bytes(head[3:5], "big"), int.from_bytes(head[5:7], "big") or 65536
+    codec = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding, "utf-8")
+    old = [(name, seq // 2), ("dropped", 7), (name[:-1] or "x", 99), (b"\x01\x02", 3), (5, 6)]
+    cells = b"".join(counter_cell(60 + at, *one, codec) for at, one in enumerate(old))[: content - 8 - 2 * count]
+    site.put_page(page.number, cells, content - len(cells))
+    site.put_page(page.number, site.random.randbytes(8 + 2 * count))
+    return f"head of page {page.number}, the counters, overwritten; {len(cells)} bytes of old cells before the others"
+
+
+def counter_cell(rowid: int, name: str | bytes | int, seq: int, codec: str) -> bytes:
+    """Return a cell of a table of two columns, each of a few bytes; numbers take two bytes."""
+    first = name.to_bytes(2, "big") if isinstance(name, int) else name.encode(codec) if isinstance(name, str) else name
+    serial = 2 if isinstance(name, int) else 2 * len(first) + (13 if isinstance(name, str) else 12)
+    types = bytes((serial,)) if serial < 128 else bytes((128 | serial >> 7, serial & 127))
+    record = bytes((len(types) + 2,)) + types + b"\2" + first + (seq & 0x7FFF).to_bytes(2, "big")
+    return (bytes((len(record), rowid)) + record) if len(record) < 128 else b""
+
+
 def _freelist(site: Site) -> str:
     page = site.pick([one for one in site.map.pages.values() if one.kind == "free-trunk"])
     used = site.pick(site.map.of("table-leaf", "index-leaf", owners=("table", "index")))
@@ -289,6 +325,7 @@ LOGICAL = (
     Kind("orphans", "logical", _orphans, DAMAGED, truth="after"),
     Kind("bad-text", "logical", _bad_text, DAMAGED),
     Kind("sequence", "logical", _sequence, DAMAGED),
+    Kind("counters", "logical", _counters, DAMAGED),
     Kind("freelist", "logical", _freelist, LENIENT),
     Kind("pointer-map", "logical", _pointer_map, LENIENT),
     Kind("fts-index", "logical", _shadow(r"_(data|segments|segdir)$", "DELETE FROM {name} WHERE {where}"), LENIENT),  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from toolkit.sqlite.pages import record
 from toolkit.sqlite.pages.chains import payload_from
 from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.pages.source import PageSource
+from toolkit.sqlite.salvage import counters
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row
 from toolkit.sqlite.salvage.profile import LEAST_ROWS, Profile
 from toolkit.sqlite.salvage.shape import Shape
@@ -32,11 +33,15 @@ LEAD = 1.0
 
 @dataclass(slots=True)
 class Target:
-    """A table that lacks leaves: what it holds, where it has holes, and what its rows look like."""
+    """A table that lacks leaves: what it holds, where it has holes, and what its rows look like.
+
+    `counted` is for the table of counters only: the names of the tables that have one.
+    """
 
     shape: Shape
     tree: Tree
     assumed_root: int = 0
+    counted: frozenset[bytes] | None = None
     kept: list[tuple[int, int, int]] = field(default_factory=list)
     allowed: list[tuple[int, int]] = field(default_factory=list)
     profile: Profile = field(default_factory=Profile)
@@ -69,6 +74,31 @@ class Target:
         if hole:
             self.allowed.append((after, MOST))
         self.bounds.update({other.page: (after, MOST) for other in waiting})
+
+    def fits(self, values: list[Value], encoding: str) -> bool:
+        """Answer whether the table can hold these values."""
+        if self.counted is not None and not counters.is_counter(values, self.counted):
+            return False
+        return self.shape.misfit(values, encoding) is None
+
+    def believes(self, row: Row) -> bool:
+        """Answer whether nothing speaks against a row that was carved for this table."""
+        if self.counted is not None and not counters.is_counter(row.values, self.counted):
+            return False
+        return self.witness is None or self.witness.confirms(row.rowid, row.values)
+
+    def lacks(self, rowid: int) -> bool:
+        """Answer whether a row may be missing that has this rowid."""
+        return rowid not in self.carved and self.room_for(rowid, rowid)
+
+    def add(self, rows: list[Row]) -> None:
+        """Take carved rows; what is not believed is kept apart, but for noise among the counters."""
+        for row in rows:
+            if self.lacks(row.rowid):
+                if self.believes(row):
+                    self.carved[row.rowid] = row
+                elif self.counted is None or counters.is_another(row.values, self.counted):
+                    self.apart.append(row)
 
     def room_for(self, first: int, last: int) -> bool:
         """Answer whether rowids from `first` to `last` lie in a stretch where leaves are missing."""
@@ -248,7 +278,7 @@ class Adoption:
         spans = [(found.first[page], found.last[page]) for page in self.leaves(group)]
         scores: list[tuple[float, int, Target]] = []
         for at, target in enumerate(self.targets):
-            fitting = sum(target.shape.misfit(values, self.image.encoding) is None for _, values in good)
+            fitting = sum(target.fits(values, self.image.encoding) for _, values in good)
             room = sum(target.room_for(first, last) for first, last in spans)
             if fitting * 10 < len(good) * 9 or room * 10 < len(spans) * 9:
                 continue

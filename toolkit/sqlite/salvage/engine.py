@@ -15,7 +15,7 @@ from toolkit.sqlite import blocks, header
 from toolkit.sqlite.account import Account, Candidate, Gap, Strategy, TableAccount
 from toolkit.sqlite.connect import connect
 from toolkit.sqlite.pages.walk import geometry_of
-from toolkit.sqlite.salvage import leftover, texts
+from toolkit.sqlite.salvage import counters, leftover, texts
 from toolkit.sqlite.salvage.carve import LEAST, MOST
 from toolkit.sqlite.salvage.contain import contained, of_all
 from toolkit.sqlite.salvage.finish import Finish
@@ -209,7 +209,7 @@ class _Repair:
                 rebuilt += rebuild_virtual(connection)
             said += [one.text for one in rebuilt]
             with contained(doubts.append):
-                leftover.sequences(connection)
+                said += counters.settle(connection)
             apart, kept_apart = [*mended.apart, *finish.apart], 0
             with contained(doubts.append):
                 lone = leftover.lone_rows(image, mended.unplaced) if mended.lone is None else mended.lone
@@ -233,7 +233,7 @@ class _Repair:
         way.doubts = [*doubts, *mended.doubts, *finish.doubts, *marred, *unfilled]
         way.boxes = {one.table: one for one in rebuilt if one.lost}
         way.lost = [*mended.schema.lost, *finish.lost]
-        way.strategy = _strategy(settled, mended, said)
+        way.strategy = _strategy(settled, mended, rebuilt)
         return way
 
     def _is_empty(self, one: Settled) -> bool:
@@ -274,7 +274,7 @@ def _best(ways: list[_Way]) -> _Way:
     return next(way for way in ways if way is richest or way.worth[0] * 2 >= richest.worth[0])
 
 
-def _strategy(settled: Settled, mended: Mended, rebuilt: list[str]) -> Strategy:
+def _strategy(settled: Settled, mended: Mended, rebuilt: list[Rebuilt]) -> Strategy:
     if any(mended.carved.values()):
         return "carve"
     if mended.tables or mended.schema.damaged:

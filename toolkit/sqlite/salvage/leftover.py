@@ -1,13 +1,9 @@
-"""What belongs to no table for certain is kept in `lost_and_found`; counters are brought in line with what is there."""
+"""What belongs to no table for certain is kept in `lost_and_found`."""
 
 from __future__ import annotations
 
-import contextlib
-import re
 import sqlite3
-from collections.abc import Iterator
 
-from toolkit.sqlite.connect import quoted
 from toolkit.sqlite.pages.record import RawText, Value
 from toolkit.sqlite.salvage.adopt import leaf_rows
 from toolkit.sqlite.salvage.carve import Row
@@ -15,7 +11,6 @@ from toolkit.sqlite.salvage.image import Image
 
 TABLE = "lost_and_found"
 MOST_COLUMNS = 200
-_AUTOINCREMENT = re.compile(r"\bAUTOINCREMENT\b", re.IGNORECASE)
 
 
 Lone = tuple[int, int, list[Value]]
@@ -66,35 +61,3 @@ def keep(connection: sqlite3.Connection, apart: list[tuple[str, Row]], lone: lis
         )
     connection.execute("COMMIT")
     return len(rows)
-
-
-def _counted(connection: sqlite3.Connection) -> Iterator[tuple[str, int | None, object]]:
-    """Yield (table, its largest rowid, what its counter says) of the AUTOINCREMENT tables."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name='sqlite_sequence'").fetchone():
-        return
-    schema = connection.execute("SELECT name, sql FROM sqlite_master WHERE type='table' AND sql IS NOT NULL").fetchall()
-    for name in [name for name, sql in schema if _AUTOINCREMENT.search(sql)]:
-        with contextlib.suppress(sqlite3.OperationalError):
-            (largest,) = connection.execute(f"SELECT max(rowid) FROM {quoted(name)}").fetchone()  # noqa: S608
-            known = connection.execute("SELECT seq FROM sqlite_sequence WHERE name=?", (name,)).fetchone()
-            yield name, largest, known[0] if known else None
-
-
-def wrong_sequences(connection: sqlite3.Connection) -> list[str]:
-    """Return a sentence on each counter that SQLite would not have left so: no number, or behind the rows."""
-    return [
-        f"the counter of {name} is {seq!r}, its largest rowid is {largest}"
-        for name, largest, seq in _counted(connection)
-        if seq is not None and (not isinstance(seq, int) or seq < (largest or 0))
-    ]
-
-
-def sequences(connection: sqlite3.Connection) -> None:
-    """Make the counter of each AUTOINCREMENT table at least its largest rowid; one that is lost is made anew."""
-    for name, largest, seq in list(_counted(connection)):
-        if isinstance(seq, int) and seq >= (largest or 0):
-            continue
-        if seq is None and largest is None:
-            continue
-        connection.execute("DELETE FROM sqlite_sequence WHERE name=?", (name,))
-        connection.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", (name, largest or 0))

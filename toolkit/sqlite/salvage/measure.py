@@ -11,7 +11,7 @@ from pathlib import Path
 from toolkit.sqlite import virtual
 from toolkit.sqlite.connect import CACHE_KIB, connect, quoted
 from toolkit.sqlite.pages.walk import walk
-from toolkit.sqlite.salvage import leftover
+from toolkit.sqlite.salvage import counters
 from toolkit.sqlite.translate import is_damage, primary_code
 
 
@@ -74,7 +74,7 @@ def _by_sqlite(connection: sqlite3.Connection, path: Path, found: Measure, check
             except (sqlite3.Error, UnicodeError) as error:
                 if is_damage(error):
                     found.failed.append(f"the rows of {name} cannot be counted: {error}")
-    found.failed += leftover.wrong_sequences(connection)
+    found.failed += counters.wrong(connection)
     found.failed += _own_checks(connection)
 
 

@@ -16,7 +16,7 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import build, leftover, orphans, remains, spans, witness
+from toolkit.sqlite.salvage import build, counters, leftover, orphans, remains, spans, witness
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
@@ -254,7 +254,8 @@ class Mender:
                 tree.places = [Place(0), *tree.places, Place(0)]  # another page may have been written over its root
             elif not tree.damaged:
                 continue
-            target = Target(shape, tree, entry.root if entry.assumed else 0)
+            counted = counters.counted(self.schema.entries, entry.name, self.image.encoding)
+            target = Target(shape, tree, entry.root if entry.assumed else 0, counted)
             with contained(functools.partial(self._give_up, entry.name)):
                 self._learn(target, known)
                 targets[entry.name] = target
@@ -319,7 +320,7 @@ class Mender:
     def _carve_place(self, target: Target, place: Place) -> None:
         after, upto = target.bounds.get(place.page, (LEAST, MOST))
         found = carve(self.image, place.page, target.shape, self.image.encoding, after=after, upto=upto)
-        self._take(target, found.rows)
+        target.add(found.rows)
         target.apart += [row for row in found.misfits if after < row.rowid <= upto]
         place.explained = found.whole or (not found.rows and place.depth < target.tree.leaf_depth)
         if found.whole and found.rows:
@@ -329,24 +330,12 @@ class Mender:
         """Give the rows of one page to the table that has room for clearly the most of them."""
         tried: list[tuple[int, int, list[Row]]] = []
         for at, target in enumerate(targets):
-            rows = [
-                row for row in carved[at] if target.room_for(row.rowid, row.rowid) and row.rowid not in target.carved
-            ]
-            if target.witness is not None:
-                rows = [row for row in rows if target.witness.confirms(row.rowid, row.values)]
+            rows = [row for row in carved[at] if target.lacks(row.rowid) and target.believes(row)]
             tried.append((len(rows), at, rows))
         tried.sort(key=lambda one: one[:2], reverse=True)
         if tried[0][0] < 1 or (len(tried) > 1 and tried[1][0] * 2 > tried[0][0]):
             return
-        self._take(targets[tried[0][1]], tried[0][2])
-
-    def _take(self, target: Target, rows: list[Row]) -> None:
-        for row in rows:
-            if row.rowid not in target.carved and target.room_for(row.rowid, row.rowid):
-                if target.witness is not None and not target.witness.confirms(row.rowid, row.values):
-                    target.apart.append(row)
-                    continue
-                target.carved[row.rowid] = row
+        targets[tried[0][1]].add(tried[0][2])
 
     def _rebuild(self, targets: dict[str, Target]) -> None:
         """Write new trees over what each table has now."""

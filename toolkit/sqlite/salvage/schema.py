@@ -11,7 +11,7 @@ from pathlib import Path
 
 from toolkit.sqlite.connect import connect_private, quoted
 from toolkit.sqlite.pages.record import Value
-from toolkit.sqlite.salvage import statement
+from toolkit.sqlite.salvage import counters, statement
 from toolkit.sqlite.salvage.adopt import leaf_rows
 from toolkit.sqlite.salvage.contain import contained
 from toolkit.sqlite.salvage.entries import Entry, page_entries
@@ -327,7 +327,7 @@ def _learn(schema: Schema, connection: sqlite3.Connection, entry: Entry, nodes: 
             other.execute((entry.sql or "").replace("sqlite_", "lifeboat_", 1))
             shape = learn(other, entry.name.replace("sqlite_", "lifeboat_", 1))
             shape.name = entry.name
-            schema.shapes[entry.name] = shape
+            schema.shapes[entry.name] = counters.narrowed(shape) if entry.name == counters.TABLE else shape
         return
     with contextlib.suppress(sqlite3.Error, StopIteration):
         shape = learn(connection, entry.name)
