@@ -6,16 +6,17 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.makers import databases
 from tests.makers.commands import lifeboat
+from tests.makers.gates import Gate, gate
 from tests.makers.relay import Relay, relay
 from tests.makers.sshserver import SshServer, ssh_server
 from tests.makers.terminals import terminal
-from toolkit.jobs.journal import EVENTS
 from toolkit.operations.jobs import listed
 from toolkit.operations.session import Session, open_session
 
@@ -25,15 +26,19 @@ LOOKS = 3000
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Session:
-    """An application whose backup takes some seconds: what cannot be compressed, with xz."""
-    uploads = tmp_path / "uploads"
-    uploads.mkdir()
-    for number in range(24):
-        (uploads / f"{number}.bin").write_bytes(os.urandom(1 << 20))
+def rehearsal(tmp_path: Path) -> Iterator[Gate]:
+    """Where the rehearsals of the profile shop wait."""
+    with gate(tmp_path / "gate") as made:
+        yield made
+
+
+@pytest.fixture
+def server(tmp_path: Path, rehearsal: Gate) -> Session:
+    """An application with one backup."""
     config = tmp_path / "config.yaml"
-    archive = "archive: {format: tar.xz, level: 9}"
-    config.write_text(f"vault: {tmp_path / 'vault'}\nprofiles:\n  shop:\n    files: [{uploads}]\n    {archive}\n")
+    profile = f"databases: [{databases.shop(tmp_path / 'shop.db')}]\n    smoke: [{rehearsal.command}]"
+    config.write_text(f"vault: {tmp_path / 'vault'}\nprofiles:\n  shop:\n    {profile}\n")
+    assert lifeboat("backup", "shop", "--config", config).code == 0
     return open_session(config=config)
 
 
@@ -55,34 +60,37 @@ def waits(reached: Callable[[], object], what: str) -> None:
     pytest.fail(f"{what} never came")
 
 
-def test_jobs_outlive_a_frozen_and_a_broken_line(server: Session, tmp_path: Path) -> None:
+def test_jobs_outlive_a_frozen_and_a_broken_line(server: Session, rehearsal: Gate, tmp_path: Path) -> None:
     with ssh_server(tmp_path / "sshd") as sshd, relay(sshd.port) as line:
         command = over(sshd, line, tmp_path / "config.yaml")
         with terminal(command) as first:
-            first.until("uploads/", "b Backup")
-            first.press("b")
-            first.until("* backup shop", "%")
-            job = listed(server).jobs[0].id
-            journal = server.state / "jobs" / job / EVENTS
+            first.until("backup shop: ok")
+            first.press("2")
+            first.until("t rehearses it")
+            first.press("t")
+            first.until(" 7 Jobs 1 ")
             line.freeze()
+            rehearsal.let_one_through()
+            waits(lambda: listed(server).jobs[0].state == "ok", "the end of the job while the line is frozen")
             first.wait(lambda: True, "what was on its way")
-            told, seen = journal.read_bytes().count(b"\n"), len(first.seen)
-            waits(lambda: journal.read_bytes().count(b"\n") >= told + 4, "progress while the line is frozen")
-            assert listed(server).jobs[0].state == "running"
-            assert not first.more(0)
-            assert len(first.seen) == seen
+            assert " 7 Jobs 1 " in first.display.text
             line.thaw()
-            first.wait(lambda: len(first.seen) > seen, "what happened meanwhile")
+            first.until(" 7 Jobs 8 Setup")
+            first.press("t")
+            first.until(" 7 Jobs 1 ")
+            job = listed(server).jobs[0].id
             first.press("7")
             first.until("[7 Jobs 1]", job, "goes on when you log out")
             line.cut()
             assert first.ended() == 255
         assert first.display.modes.isdisjoint({1000, 1003, 1006})  # no mouse that nobody could turn off again
+        assert listed(server).jobs[0].state == "running"
+        rehearsal.let_one_through()
         assert lifeboat("jobs", "attach", job, "--json", "--config", tmp_path / "config.yaml").code == 0
         with terminal(command) as again:
-            again.until("uploads/", "b Backup", "backup shop: ok")
+            again.until("verify shop: ok")
             again.press("7")
-            again.until(job, "backup shop", " ok ")
+            again.until(job, " ok ")
             again.press("\x11")
             assert again.ended() == 0
         assert again.display.modes == {7, 25}
