@@ -201,6 +201,14 @@ def long_journal() -> bytes:
     return b"".join([*map(encode, begun), *more])
 
 
+async def test_a_log_opens_with_a_screenful_of_its_last_lines(session: Session, open_app: OpenApp) -> None:
+    lay(session, b"".join(long_journal().splitlines(keepends=True)[:200]))
+    async with open_app(on=session) as pilot:
+        await pilot.press("7", "enter")
+        await settled(pilot)
+        assert all(f"line {number}\n" in shown(pilot.app) for number in range(184, 201))
+
+
 async def test_a_hundred_thousand_events_are_each_read_once_and_not_all_kept(
     session: Session, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch, held: list[HeldFile]
 ) -> None:

@@ -271,8 +271,9 @@ class Rows(Widget, can_focus=True):
         self._top = max(0, min(self._top, self.count - room, self.cursor), self.cursor - room + 1)
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
+        """Keep the cursor in sight, with as many rows around it as there is room for now."""
         self._scroll()
+        self.refresh()
 
     def on_mount(self) -> None:
         """Tell which row is under the cursor."""
