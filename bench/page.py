@@ -41,6 +41,11 @@ alone runs the same play with the same settings. `lifeboat fleet` reads the inve
 row for each server and writes the journal of the job.
 """
 
+SCREENS = """`lifeboat tui` on a terminal of 80x24 with 256 colours. A start is over when its text can be read; cold is
+without anything that Python compiled before, its own library included. Memory is that of the process: resident, and
+with pages that others use too counted by share. A key counts until its answer begins to come.
+"""
+
 LIMITS = """## Limits
 
 Warm caches make the share of processing (hashes, checks, compression) look larger than it is on a slow disk. Only
@@ -160,12 +165,46 @@ def _fleet(scenario: Mapping[str, Any]) -> str:
     return text + _table(head, rows)
 
 
+def _screens(scenario: Mapping[str, Any]) -> str:
+    figures = scenario["figures"]
+    head = ["start", "wall, s", "slowest", "CPU, s", "bytes"]
+    parts = [f"## The screens\n\n{_about(scenario)}\n\n{SCREENS}"]
+    starts = figures["start"].items()
+    rows = [
+        [name, *(f"{one[key]:.2f}" for key in ("wall", "slowest", "cpu")), f"{one['bytes']:,.0f}"]
+        for name, one in starts
+    ]
+    parts.append(_table(head, rows))
+    rows = []
+    for name, one in figures["memory"].items():
+        opened = figures["opened"].get(name)
+        key = figures["keys"][name]
+        sizes = (f"{one[kind] / 1e6:.0f}" for kind in ("rss", "pss"))
+        times = (f"{key[which] * 1000:.0f}" for which in ("median", "slowest"))
+        rows.append([name, f"{opened:.2f}" if opened else "", *times, *sizes])
+    parts.append(_table(["open", "after, s", "a key, ms", "slowest", "memory, MB", "by share, MB"], rows))
+    line, journal = figures["line"], figures["journal"]
+    more = journal["show"]["wall"] - journal["show_short"]["wall"]
+    parts.append(
+        f"On the line while nothing happens: {line['idle']:.0f} bytes a second; "
+        f"while a job says four times a second how far it is: {line['job']:,.0f}.\n"
+    )
+    parts.append(
+        f"The journal of {figures['counts']['events']:,} events of a job that runs: `jobs show` "
+        f"{journal['show']['wall']:.2f} s, {more:.2f} s more than with a short one; "
+        f"screen 7 shows its last words after {journal['jobs']:.2f} s, "
+        f"the whole log after {journal['log']:.2f} s, with {journal['memory']['rss'] / 1e6:.0f} MB.\n"
+    )
+    return "\n".join(parts)
+
+
 def render(results: Mapping[str, Any]) -> str:
     """Return the page."""
     machine = _table(["", ""], sorted(([name, value] for name, value in results["machine"].items()), key=_rank))
     note = f"\n{results['note']}\n" if results.get("note") else ""
     sections = [HEAD, f"## The machine\n\n{machine}{note}", WAYS]
     makers = {"mixed": _mixed, "busy": _busy, "small": _small, "start": _start, "memory": _memory, "fleet": _fleet}
+    makers["screens"] = _screens
     sections += [make(results["scenarios"][name]) for name, make in makers.items() if name in results["scenarios"]]
     return "\n".join([*sections, LIMITS])
 

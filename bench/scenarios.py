@@ -20,6 +20,7 @@ import datasets
 import fleet
 import machine
 import measuring
+import screens
 import writer
 from contenders import Contender, Lifeboat
 from measuring import CommandFailedError, Cost
@@ -235,6 +236,11 @@ def many_servers(options: Options) -> Figures:
     return fleet.measure(folder, max(20, int(fleet.SERVERS * options.scale)), options.repeat)
 
 
+def the_screens(options: Options) -> Figures:
+    """What the screens take: to start, on the line, in memory, for a key, with long lists and journals."""
+    return screens.measure(options.folder, options.repeat, options.scale)
+
+
 SCENARIOS: dict[str, Callable[[Options], Figures]] = {
     "mixed": mixed,
     "busy": busy,
@@ -242,6 +248,7 @@ SCENARIOS: dict[str, Callable[[Options], Figures]] = {
     "start": start,
     "memory": memory,
     "fleet": many_servers,
+    "screens": the_screens,
 }
 
 
