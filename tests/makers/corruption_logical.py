@@ -211,15 +211,20 @@ def _bad_text(site: Site) -> str:
     return f"a text of {name}.{column} is no longer valid"
 
 
+def _counter(site: Site, db: sqlite3.Connection) -> tuple[str, int]:
+    """Choose a counter that is worth damaging, and return its table and number."""
+    try:
+        rows: list[tuple[str, int]] = db.execute("SELECT name, seq FROM sqlite_sequence WHERE seq > 3").fetchall()
+    except sqlite3.Error as error:
+        raise UnfitError from error
+    if not rows:
+        raise UnfitError
+    return site.random.choice(rows)
+
+
 def _sequence(site: Site) -> str:
     with _opened(site) as db:
-        try:
-            rows = db.execute("SELECT name, seq FROM sqlite_sequence WHERE seq > 3").fetchall()
-        except sqlite3.Error as error:
-            raise UnfitError from error
-        if not rows:
-            raise UnfitError
-        name, _ = site.random.choice(rows)
+        name, _ = _counter(site, db)
         highest = db.execute(f"SELECT max(rowid) FROM {quoted(name)}").fetchone()[0] or 0
         if highest < 2:
             raise UnfitError
@@ -238,13 +243,7 @@ def _sequence(site: Site) -> str:
 def _counters(site: Site) -> str:
     """Give a table two counters, or break the head of the page of counters, old cells and noise before the others."""
     with _opened(site) as db:
-        try:
-            rows = db.execute("SELECT name, seq FROM sqlite_sequence WHERE seq > 3").fetchall()
-        except sqlite3.Error as error:
-            raise UnfitError from error
-        if not rows:
-            raise UnfitError
-        name, seq = site.random.choice(rows)
+        name, seq = _counter(site, db)
         twice = site.random.random() < 0.3
         if twice:
             db.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, seq - site.random.randint(1, 3)))
