@@ -15,12 +15,13 @@ from toolkit.events import RawName, plain_name
 from toolkit.operations.fleet import FleetReport, HostRow, conclude
 from toolkit.operations.report import Ending
 from toolkit.operations.session import Session
+from toolkit.vault import health
 
 FILE_NAME = "fleet.json"
 SKEWED = 60
 """Seconds that the clock of a server may differ before it is said; finding it out takes a few itself."""
 
-WORST_FIRST = ("unreachable", "failed", "bad", "warn", "unknown", "ok")
+WORST_FIRST = ("unreachable", "failed", *health.WORST_FIRST)
 
 
 class FleetRow(msgspec.Struct, frozen=True, kw_only=True):

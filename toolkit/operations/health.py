@@ -79,9 +79,6 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-_WORST_FIRST = ("bad", "warn", "unknown", "ok")
-
-
 def overview(session: Session) -> Overview:
     """Return the health of everything from the health file and the configuration alone; nothing is checked.
 
@@ -103,7 +100,7 @@ def overview(session: Session) -> Overview:
         for kind, path in wanted(profile)
         if (profile.name, path) not in known
     ]
-    found.sort(key=lambda one: (_WORST_FIRST.index(one.state), one.profile, one.kind, one.path))
+    found.sort(key=lambda one: (health.WORST_FIRST.index(one.state), one.profile, one.kind, one.path))
     return Overview(at=at, targets=tuple(found), problem=problem)
 
 

@@ -29,7 +29,6 @@ from toolkit.vault import health, sidecar
 from toolkit.wording import duration_text
 
 JOBS_LOOKED_AT = 100
-_WORST_FIRST = ("bad", "warn", "unknown", "ok")
 DONE = (Status.COMPLETED, Status.UPLOADING)
 
 
@@ -162,7 +161,7 @@ def run(
         own = [manifest for manifest in manifests if manifest.profile == one.name]
         report.targets += _targets(session, one, own, max_age)
         report.profiles.append(_state(session, one, own))
-    report.targets.sort(key=lambda one: (_WORST_FIRST.index(one.state), one.profile, one.kind, one.path))
+    report.targets.sort(key=lambda one: (health.WORST_FIRST.index(one.state), one.profile, one.kind, one.path))
     report.jobs = _jobs(session)
     names = {one.name for one in chosen}
     report.queue = queued(session, [manifest for manifest in reversed(manifests) if manifest.profile in names])

@@ -23,7 +23,8 @@ VERSION = 1
 KEPT = "kept"
 """The `kind` of a check that nobody made now: a database that was damaged when it was kept took its name again."""
 
-_STATES = ("ok", "unknown", "warn", "bad")
+WORST_FIRST = ("bad", "warn", "unknown", "ok")
+"""The states of a target, in the order in which they are shown."""
 
 
 class Alarms(msgspec.Struct, frozen=True):
@@ -170,7 +171,7 @@ def _target(
         reasons.append(("bad", Reason("backup-damaged", _end(damaged), f"the newest backup {damaged.id} is damaged")))
     reasons += _shrunk(kind, path, copies, alarms)
     reasons += _rows_shrank(kind, path, copies, alarms)
-    state = max((word for word, _ in reasons), key=_STATES.index, default="ok")
+    state = min((word for word, _ in reasons), key=WORST_FIRST.index, default="ok")
     tested = newest is not None and newest.level >= EvidenceLevel.OPENED
     return Target(
         profile=profile,
