@@ -56,21 +56,31 @@ def realign(source: Path, target: Path, scratch: Path) -> Realigned | None:
     if not moved or not 2 < count <= size // geometry.page_size * 2 + 2 or size > LARGEST or abs(moved) * 2 > size:
         return None
     geometry = Geometry(geometry.page_size, geometry.reserved, count, geometry.auto_vacuum)
+    lost = max(0, -moved // geometry.page_size)
     other = scratch / "moved.db"
     _write_moved(source, other, moved)
     with PageSource(source, geometry) as here, PageSource(other, geometry) as there:
-        first, second = scan(here), scan(there)
-        places, gain = _borders(first, second, count)
+        children = _Children(scan(here), scan(there), count)
+        places, gain = children.borders(lost)
         if gain < LEAST_GAIN:
             return None
-        place = _likeliest(places, here, there, geometry)
-        torn, unsure = _join(here.page(place), there.page(place), place, geometry)
+        if lost:
+            place, unsure, torn = places[0], -1, b""
+        else:
+            place = _likeliest(places, here, there, geometry)
+            torn, unsure = _join(here.page(place), there.page(place), place, geometry)
         if unsure >= 0:
             torn = torn[:unsure] + b"\0" + torn[unsure + 1 :]  # no record: it may be a mixture
         with open(target, "wb") as file:
             for number in range(1, count + 1):
-                page = here if number < place else there
-                file.write(torn if number == place else page.page(number))
+                if number < place:
+                    file.write(here.page(number))
+                elif number == place and not lost:
+                    file.write(torn)
+                elif number < place + lost or (number < place + lost + 2 and children.speak_against(number)):
+                    file.write(bytes(geometry.page_size))
+                else:
+                    file.write(there.page(number))
     what = f"{moved} bytes were put in" if moved > 0 else f"{-moved} bytes were taken out"
     doubt = f"what lies at the border on page {place} may hold wrong bytes" if unsure < 0 else ""
     return Realigned(f"{what} at page {place}: what lies behind was moved back", doubt, place if unsure >= 0 else 0)
@@ -87,23 +97,39 @@ def _write_moved(source: Path, target: Path, moved: int) -> None:
             other.write(piece)
 
 
-def _borders(first: PageMap, second: PageMap, count: int) -> tuple[list[int], int]:
-    """Return the pages from which on the second map may be right, and how many more children fit so."""
-    here, there = [0] * (count + 2), [0] * (count + 2)
-    for found in (first, second):
-        for page, (children, keys) in found.interior.items():
-            if page in found.faults:
-                continue
-            table = found.kinds[page] == 5
-            bounds = [None, *keys, None] if table else [None] * (len(children) + 1)
-            for child, after, upto in zip(children, bounds, bounds[1:], strict=False):
-                if 1 < child <= count:
-                    here[child] |= _fits(first, child, table, after, upto)
-                    there[child] |= _fits(second, child, table, after, upto)
-    ahead = list(accumulate(here))
-    behind = list(accumulate(reversed(there)))[::-1]
-    most = max(ahead[page - 1] + behind[page] for page in range(2, count + 1))
-    return [page for page in range(2, count + 1) if ahead[page - 1] + behind[page] == most], most - ahead[-1]
+class _Children:
+    """Which pages lie where an interior page names them (1) or not (0): as it is (`here`), moved (`there`)."""
+
+    def __init__(self, first: PageMap, second: PageMap, count: int) -> None:
+        self.count = count
+        self.here, self.there = [0] * (count + 2), [0] * (count + 2)
+        self.named: set[int] = set()
+        for found in (first, second):
+            for page, (children, keys) in found.interior.items():
+                if page in found.faults:
+                    continue
+                table = found.kinds[page] == 5
+                bounds = [None, *keys, None] if table else [None] * (len(children) + 1)
+                for child, after, upto in zip(children, bounds, bounds[1:], strict=False):
+                    if 1 < child <= count:
+                        self.named.add(child)
+                        self.here[child] |= _fits(first, child, table, after, upto)
+                        self.there[child] |= _fits(second, child, table, after, upto)
+
+    def borders(self, lost: int) -> tuple[list[int], int]:
+        """Return the pages at which the border may lie, and how many more children fit with it.
+
+        `lost` pages are missing from the border on. What lies before it is not used a second time behind it.
+        """
+        ahead = list(accumulate(self.here))
+        behind = list(accumulate(reversed(self.there)))[::-1]
+        places = range(2, self.count + 1 - lost)
+        most = max((ahead[page - 1] + behind[page + lost] for page in places), default=0)
+        return [page for page in places if ahead[page - 1] + behind[page + lost] == most], most - ahead[-1]
+
+    def speak_against(self, page: int) -> bool:
+        """Answer whether a page, moved, is not what its parent says of it."""
+        return page in self.named and not self.there[page]
 
 
 def _fits(found: PageMap, child: int, table: bool, after: int | None, upto: int | None) -> int:  # noqa: FBT001
