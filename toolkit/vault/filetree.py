@@ -91,7 +91,7 @@ class FileTree:
         self._last = 0
         self.count = 0
         self._db.executescript(
-            "pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-8000;"
+            "pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-2000;"
             "create table entries(id integer primary key, parent int, type int, name, section int, size int, mtime int,"
             " mode int, owner text, target, files int);"
             "create index children on entries(parent, type);"
