@@ -17,7 +17,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """One command line: `words` after `lifeboat`, what it is in words, and on what.
 
     `job` is False for commands that are over at once and keep no journal (`jobs cancel`, `jobs answer`). `confirm` is
-    what the command gets when the plan was confirmed on the screen (`--yes`, or `--confirm NAME`).
+    what the command gets when the plan was confirmed on the screen (`--yes`, or `--confirm NAME`). `looks` says that it
+    changes nothing and answers the screen that started it: nobody is told of its end, or asked about it on leaving.
     """
 
     words: tuple[str, ...]
@@ -26,6 +27,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
     job: bool = True
     confirm: tuple[str, ...] = ()
+    looks: bool = False
 
     def with_options(self, options: Sequence[str]) -> Act:
         """Return the act with the global `options` of this run (`--config`, `--vault`)."""

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, LayoutUpdate
@@ -18,10 +18,9 @@ from textual.command import CommandPalette
 from textual.message import Message
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.worker import WorkerFailed
 
 from toolkit.errors import LifeboatError
-from toolkit.operations.health import Overview, overview
-from toolkit.operations.jobs import JobRow
 from toolkit.operations.session import Session
 from tui import act as acts
 from tui import clipboard
@@ -68,12 +67,11 @@ class LifeboatApp(App[None]):
     ]
 
     class FactsRead(Message):
-        """The jobs or the health file say something new; None: that part did not change."""
+        """The jobs or the health file say something new."""
 
-        def __init__(self, jobs: list[JobRow] | None, seen: Overview | None) -> None:
-            super().__init__()
-            self.jobs = jobs
-            self.seen = seen
+        def can_replace(self, message: Message) -> bool:
+            """One is as good as many: each takes what is known then."""
+            return isinstance(message, LifeboatApp.FactsRead)
 
     def __init__(
         self,
@@ -91,11 +89,12 @@ class LifeboatApp(App[None]):
         self.read_only = read_only
         self.host = session.host
         self.failure: Exception | None = None
-        self.seen = overview(session)
-        self.jobs: list[JobRow] = []
         self.mine: set[str] = set()
-        self.watching = Watching(session, lambda jobs, seen: self.post_message(self.FactsRead(jobs, seen)))
+        self.watching = Watching(session, self._something_new)
+        self.jobs, self.seen = self.watching.known
         self._watches = watching
+        self._beginning: list[Act] = []
+        self._leaves = False
         self._sent = Sent()
         Glyphs.ascii = terminal.ascii
         self.set_class(terminal.ascii, "-ascii")
@@ -147,20 +146,23 @@ class LifeboatApp(App[None]):
 
     def _fatal_error(self) -> None:
         """Leave at an error that nobody foresaw; it is reported as a bug, without the values of variables."""
-        error = self._exception
+        error: BaseException | None = self._exception
+        if isinstance(error, WorkerFailed):
+            error = error.error  # what happened, in place of where
         self.failure = error if isinstance(error, Exception) else RuntimeError("the screens ended")
         self._close_messages_no_wait()
 
-    def on_lifeboat_app_facts_read(self, message: FactsRead) -> None:
-        """Take what is new, say how own jobs ended, and have the screen show it."""
-        before = {row.id: row.state for row in self.jobs}
-        if message.jobs is not None:
-            self.jobs = message.jobs
-        if message.seen is not None:
-            self.seen = message.seen
-        for row in self.jobs if message.jobs is not None else ():
-            if row.id in self.mine and row.state not in ACTIVE and before.get(row.id, "running") in ACTIVE:
-                self._ended(row)
+    def _something_new(self) -> None:
+        """Have it taken; called by the thread that watches, which can outlive the screens."""
+        with contextlib.suppress(RuntimeError):  # their loop is closed
+            self.post_message(self.FactsRead())
+
+    def on_lifeboat_app_facts_read(self) -> None:
+        """Take what is known now, say how own jobs ended, and have the screen show it."""
+        if self.watching.failed is not None:
+            raise self.watching.failed
+        self.jobs, self.seen = self.watching.known
+        self._say_ended()
         screen = self.screen
         if isinstance(screen, Frame) and screen.is_mounted:  # else it reads by itself, once it is there
             screen.edges()
@@ -168,16 +170,28 @@ class LifeboatApp(App[None]):
         elif isinstance(screen, Leaving):
             screen.facts()
 
-    def _ended(self, row: JobRow) -> None:
-        self.mine.discard(row.id)
-        severity: Severity = "information" if row.state == "ok" else "warning"
-        said = row.error or row.summary
-        self.say(f"{row.operation}: {row.state}" + (f", {said}" if said else "") + "   7 shows it", severity=severity)
+    def _say_ended(self) -> None:
+        """Say how those of the own jobs ended that are over, each once."""
+        for row in [row for row in self.jobs if row.id in self.mine and row.state not in ACTIVE]:
+            self.mine.discard(row.id)
+            severity: Severity = "information" if row.state == "ok" else "warning"
+            said = row.error or row.summary
+            told = f"{row.operation}: {row.state}" + (f", {said}" if said else "")
+            self.say(f"{told}   7 shows it", severity=severity)
 
     def look(self) -> None:
         """Read jobs and health now, in this thread; for tests, and for screens that cannot wait."""
-        jobs, seen = self.watching.look()
-        self.on_lifeboat_app_facts_read(self.FactsRead(jobs, seen))
+        self.watching.look()
+        self.on_lifeboat_app_facts_read()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the UI is being left."""
+        return self._exit or not self.is_running
+
+    def has(self, screen: Screen[Any]) -> bool:
+        """Say whether `screen` is still among those that are open, and the UI is not being left."""
+        return not self.is_left and any(screen in stack for stack in self._screen_stacks.values())
 
     # ---- moving about
 
@@ -208,7 +222,14 @@ class LifeboatApp(App[None]):
             self.leave()
 
     def leave(self) -> None:
-        """Leave; with own jobs still running, ask first whether they shall go on."""
+        """Leave; with own jobs still running, ask first whether they shall go on.
+
+        What is only being started is waited for: whether it runs at all is known a second later.
+        """
+        self._leaves = bool(self._beginning)
+        if self._leaves:
+            self.say("one moment: what you asked for is being started")
+            return
         going = [row for row in self.jobs if row.id in self.mine and row.state in ACTIVE]
         if not going:
             self.exit()
@@ -241,38 +262,67 @@ class LifeboatApp(App[None]):
         """Return the command line of `act` as it can be typed, with the options of this run."""
         return act.with_options(self.options).line
 
-    def start(self, act: Act, then: Callable[[Started], None] | None = None) -> None:
+    def start(
+        self,
+        act: Act,
+        then: Callable[[Started], None] | None = None,
+        failed: Callable[[LifeboatError], None] | None = None,
+        *,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Start exactly the command of `act`, beside the UI; `then` gets what came of it, in the UI's thread.
 
-        In a UI that only shows nothing is started, whoever asks, except plans (`--dry-run`).
+        Where it could not be started that is said, and `failed` gets the error. Neither is called when nobody is
+        there any more who `wanted` it; that something was started is said all the same. The same act is not started
+        twice at once. In a UI that only shows nothing is started, whoever asks, except plans (`--dry-run`).
         """
+        whole = act.with_options(self.options)
         if self.read_only and "--dry-run" not in act.words:
             self.say("these screens only show (--read-only); nothing was started", severity="warning")
-            return
-        whole = act.with_options(self.options)
-        self.run_worker(lambda: self._start(whole, then), thread=True, group="acts", exit_on_error=False)
+        elif whole in self._beginning and not act.looks:
+            self.say("it is being started already")
+        else:
+            self._beginning.append(whole)
+            self.run_worker(self._begin(whole, then, failed, wanted), group="acts")
 
-    def _start(self, act: Act, then: Callable[[Started], None] | None) -> None:
+    async def _begin(
+        self,
+        act: Act,
+        then: Callable[[Started], None] | None,
+        failed: Callable[[LifeboatError], None] | None,
+        wanted: Callable[[], bool],
+    ) -> None:
         try:
-            started = acts.start(self.session, act)
+            # not `Beside`: who leaves at once has still started it
+            started = await asyncio.to_thread(acts.start, self.session, act)
         except LifeboatError as error:
+            self._leaves = False
             hint = f"; {error.hint}" if error.hint else ""
-            self.call_from_thread(self.say, f"not started: {error.message}{hint}", severity="error")
-            return
-        self.watching.wake()
-        self.call_from_thread(self._started, started, then)
+            self.say(f"not started: {error.message}{hint}", severity="error")
+            if failed is not None and wanted():
+                failed(error)
+        else:
+            self.watching.wake()
+            self._started(started, then if wanted() else None)
+        finally:
+            self._beginning.remove(act)
+        if self._leaves and not self._beginning:
+            self.leave()
 
     def _started(self, started: Started, then: Callable[[Started], None] | None) -> None:
-        if started.job:
+        if started.job and not started.act.looks:
             self.mine.add(started.job)
         reply = started.reply
-        if reply is not None and (reply.message or reply.exit):
+        if started.act.looks:
+            pass
+        elif reply is not None and (reply.message or reply.exit):
             hint = f"; {reply.hint}" if reply.hint else ""
             self.say(f"{reply.message}{hint}", severity="error" if reply.exit else "information")
         elif then is None:
             self.say(f"started: {started.act.title} (job {started.job}, 7 shows it)")
         if then is not None:
             then(started)
+        self._say_ended()  # it can be over by now, and be known to be
 
     def copy(self, text: str) -> None:
         """Copy `text`, and say which way was tried."""

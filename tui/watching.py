@@ -16,9 +16,12 @@ INTERVAL = 1.0
 
 
 class Watching:
-    """Looks until `end`; `tell` gets the jobs and the health where they changed, in the thread that looks."""
+    """Looks until `end`. `known` is what was seen last; `tell` is called, in the thread that looks, when that is new.
 
-    def __init__(self, session: Session, tell: Callable[[list[JobRow] | None, Overview | None], object]) -> None:
+    What is told carries nothing: who hears of it late takes what is known then, never what was known before.
+    """
+
+    def __init__(self, session: Session, tell: Callable[[], object]) -> None:
         self._session = session
         self._tell = tell
         self._jobs = JobWatch(store(session))
@@ -27,13 +30,16 @@ class Watching:
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._mutex = threading.Lock()
+        self.known: tuple[list[JobRow], Overview] = ([], overview(session))
+        self.failed: Exception | None = None
+        """The error that nobody foresaw and that ended the looking."""
 
     def begin(self) -> None:
         """Begin to look."""
         threading.Thread(target=self._run, name="watching", daemon=True).start()
 
     def end(self) -> None:
-        """Stop looking; nothing is told any more."""
+        """Stop looking."""
         self._ended.set()
         self._wake.set()
 
@@ -42,21 +48,27 @@ class Watching:
         self._wake.set()
 
     def _run(self) -> None:
-        while not self._ended.is_set():
-            jobs, seen = self.look()
-            if (jobs is not None or seen is not None) and not self._ended.is_set():
-                self._tell(jobs, seen)
-            self._wake.wait(INTERVAL)
-            self._wake.clear()
+        try:
+            while not self._ended.is_set():
+                if self.look():
+                    self._tell()
+                self._wake.wait(INTERVAL)
+                self._wake.clear()
+        except Exception as error:  # noqa: BLE001 - screens that go on as if they looked would lie
+            self.failed = error
+            self._tell()
 
-    def look(self) -> tuple[list[JobRow] | None, Overview | None]:
-        """Return the jobs and the health, each None where it is as it was."""
+    def look(self) -> bool:
+        """Look now, in whichever thread; say whether something is new since anybody looked."""
         with self._mutex:
             stamp = self._stamped()
             seen = None
             if stamp != self._stamp:
                 self._stamp, seen = stamp, overview(self._session)
-            return self._jobs.look(), seen
+            jobs = self._jobs.look()
+            before = self.known
+            self.known = before[0] if jobs is None else jobs, seen or before[1]
+            return jobs is not None or seen is not None
 
     def _stamped(self) -> tuple[int, int] | None:
         try:

@@ -62,7 +62,7 @@ class Starts:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.acts: list[Act] = []
-        monkeypatch.setattr(LifeboatApp, "start", lambda _app, act, _then=None: self.acts.append(act))
+        monkeypatch.setattr(LifeboatApp, "start", lambda _app, act, *_, **__: self.acts.append(act))
 
     @property
     def lines(self) -> list[str]:

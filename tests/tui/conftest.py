@@ -200,15 +200,16 @@ def _swap() -> StepStarted:
 
 
 class Acts:
-    """Stands where processes would be started: keeps the lines, and answers with the ids of `jobs` in turn."""
+    """Stands where processes would be started: keeps the lines. Answers with `jobs` in turn: ids, or what makes one."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.jobs: list[str] = []
+        self.jobs: list[str | Callable[[Sequence[str]], str]] = []
 
     def start(self, session: Session, words: Sequence[str], operation: str, **_: object) -> Spawned:
         self.lines.append(shlex.join(["lifeboat", *words]))
-        ident = self.jobs.pop(0) if self.jobs else "deadbeef"
+        answer = self.jobs.pop(0) if self.jobs else "deadbeef"
+        ident = answer if isinstance(answer, str) else answer(words)
         return Spawned(ident, session.state / "jobs" / ident, 1)
 
     def ask(self, session: Session, words: Sequence[str]) -> launch.Reply:

@@ -32,7 +32,7 @@ def started(pilot: Pilot[None]) -> list[Act]:
     """Return a list that takes the acts from now on, which are not started."""
     acts: list[Act] = []
 
-    def start(act: Act, *_: object) -> None:
+    def start(act: Act, *_: object, **__: object) -> None:
         acts.append(act)
 
     app_of(pilot).start = start  # type: ignore[method-assign]

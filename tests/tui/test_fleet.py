@@ -56,7 +56,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Act]:
     from tui.app import LifeboatApp
 
     acts: list[Act] = []
-    monkeypatch.setattr(LifeboatApp, "start", lambda _self, act, _then=None: acts.append(act))
+    monkeypatch.setattr(LifeboatApp, "start", lambda _self, act, *_, **__: acts.append(act))
     return acts
 
 

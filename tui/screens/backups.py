@@ -146,16 +146,12 @@ class BackupsScreen(Frame):
     def _read(self) -> None:
         if not self.is_mounted or self.current is None:
             return
-        wanted = self.current.backup.id
+        session, wanted = self.ui.session, self.current.backup.id
 
-        def read() -> None:
-            try:
-                found = browsing.facts_of(self.ui.session, wanted)
-            except LifeboatError:
-                return  # gone meanwhile, or unreadable: the row says so
-            self.ui.call_from_thread(self._take, found)
+        def failed(_: LifeboatError) -> None:
+            """Leave it: it is gone meanwhile, or unreadable; the row says so."""
 
-        self.run_worker(read, thread=True, group="facts", exclusive=True, exit_on_error=False)
+        self.beside(lambda _: browsing.facts_of(session, wanted), self._take, failed)
 
     def _take(self, found: BackupFacts) -> None:
         if self.current is not None and self.current.backup.id == found.manifest.id:

@@ -56,7 +56,6 @@ class Charts(Frame):
     def __init__(self) -> None:
         super().__init__()
         self._told: list[Content] = [put("  reading the backups")]
-        self._gone = False
 
     def body(self) -> ComposeResult:
         """Compose the text."""
@@ -67,21 +66,13 @@ class Charts(Frame):
         """Begin to read."""
         self.do_again()
 
-    def on_unmount(self) -> None:
-        """Take no answer any more."""
-        self._gone = True
-
     def do_again(self) -> None:
         """Read, in a thread."""
-        self.run_worker(self._look, thread=True, group="charts", exclusive=True, exit_on_error=False)
+        width = max(self.size.width - 14, 20)
+        self.beside(lambda _: list(self.told(width)), self._take, self._failed)
 
-    def _look(self) -> None:
-        try:
-            told = list(self.told(max(self.size.width - 14, 20)))
-        except LifeboatError as error:
-            told = list(failure_lines(error, self.size.width))
-        if not self._gone:
-            self.ui.call_from_thread(self._take, told)
+    def _failed(self, error: LifeboatError) -> None:
+        self._take(list(failure_lines(error, self.size.width)))
 
     def _take(self, told: list[Content]) -> None:
         self._told = told

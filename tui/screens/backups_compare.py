@@ -41,7 +41,6 @@ class Comparison(Frame):
         self._backup, self._then, self._other = backup, then, other
         self._report: CompareReport | None = None
         self._error: LifeboatError | None = None
-        self._gone = False
 
     def body(self) -> ComposeResult:
         """Compose the headline and the list."""
@@ -58,33 +57,22 @@ class Comparison(Frame):
         """Begin."""
         self.do_again()
 
-    def on_unmount(self) -> None:
-        """Have the comparison end."""
-        self._gone = True
-
     def do_again(self) -> None:
         """Compare."""
         self._report, self._error = None, None
         self.facts()
-        self.run_worker(self._compare, thread=True, group="compare", exclusive=True, exit_on_error=False)
+        session, request = self.ui.session, compare.CompareRequest(backup=self._backup.id, other=self._other)
+        self.beside(lambda line: compare.run(session, request, should_stop=line.stopped), self._take, self._failed)
 
-    def _compare(self) -> None:
-        request = compare.CompareRequest(backup=self._backup.id, other=self._other)
-        report: CompareReport | None = None
-        error: LifeboatError | None = None
-        try:
-            report = compare.run(self.ui.session, request, should_stop=lambda: self._gone)
-        except LifeboatError as found:
-            error = found
-        if not self._gone:
-            self.ui.call_from_thread(self._take, report, error)
+    def _take(self, report: CompareReport) -> None:
+        self._report = report
+        if self._other is None:
+            self._then(self._backup.id, report)
+        self.query_one(Rows).show(Listed(list(_rows(report)), self.ui.session.now))
+        self.facts()
 
-    def _take(self, report: CompareReport | None, error: LifeboatError | None) -> None:
-        self._report, self._error = report, error
-        if report is not None:
-            if self._other is None:
-                self._then(self._backup.id, report)
-            self.query_one(Rows).show(Listed(list(_rows(report)), self.ui.session.now))
+    def _failed(self, error: LifeboatError) -> None:
+        self._error = error
         self.facts()
 
     def facts(self) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from textual.content import Content
 
 from toolkit.operations.delete import DeletedRow, KeptRow
-from toolkit.operations.planned import Planned, document_of
+from toolkit.operations.planned import Planned
 from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act
 from tui.screens.plan import PlanScreen
@@ -41,7 +41,7 @@ class DeleteScreen(PlanScreen):
         """Yield every backup that goes, each with what is lost with it."""
         yield from super().outcome(found)
         now = self.ui.session.now()
-        rows = msgspec.convert(document_of(self.ui.session, self.job) or {}, _Rows)
+        rows = msgspec.convert(self.looking.document or {}, _Rows)
         for row in rows.removed:
             lost = (f"  the {', the '.join(row.lost)}", "bold $text-error") if row.lost else ""
             when = time_text(row.started, now)

@@ -16,6 +16,7 @@ from toolkit.operations.listing import ListedBackup
 from toolkit.operations.restoring.choices import Wish, only_this
 from toolkit.wording import count_text, time_text
 from tui.act import Act
+from tui.beside import Beside
 from tui.screens.contents_source import COLUMNS, TreeRows
 from tui.screens.frame import Frame
 from tui.screens.page import failure_lines
@@ -23,8 +24,8 @@ from tui.text import cut, lines, put
 from tui.verbs import Verb
 from tui.widgets.rows import Listed, Row, Rows
 
-_EVERY = 20
-"""Batches of a thousand names between two looks while the list is read."""
+_BATCH, _EVERY = 1000, 20
+"""Names in a batch, and batches between two looks while the list is read."""
 
 
 class ContentsScreen(Frame):
@@ -44,11 +45,8 @@ class ContentsScreen(Frame):
         super().__init__()
         self._backup = backup
         self._tree: FileTree | None = None
-        self._problem = ""
         self._error: LifeboatError | None = None
-        self._read = 0
         self._whole = False
-        self._gone = False
 
     def body(self) -> ComposeResult:
         """Compose the headline and the tree."""
@@ -61,43 +59,39 @@ class ContentsScreen(Frame):
 
     def on_mount(self) -> None:
         """Begin to read the list."""
-        self.run_worker(self._fill, thread=True, group="contents", exit_on_error=False)
+        session, ident = self.ui.session, self._backup.id
+
+        def fill(line: Beside[None]) -> None:
+            backup, tree = browsing.tree_of(session, ident)
+            line.tell(lambda: self._begun(tree))
+
+            def told(count: int) -> None:
+                if count <= _BATCH or count // _BATCH % _EVERY == 0:
+                    line.tell(self._more)
+
+            browsing.fill(backup, tree, should_stop=line.stopped, told=told)
+
+        self.beside(fill, lambda _: self._ended(), self._failed)
 
     def on_unmount(self) -> None:
-        """Have the reading end, and let the index go."""
-        self._gone = True
+        """Let the index go; who still fills it is told so."""
         if self._tree is not None:
             self._tree.close()
-
-    def _fill(self) -> None:
-        problem = ""
-        try:
-            backup, tree = browsing.tree_of(self.ui.session, self._backup.id)
-            self.ui.call_from_thread(self._begun, tree)
-            browsing.fill(backup, tree, should_stop=lambda: self._gone, told=self._told)
-        except LifeboatError as error:
-            problem = f"{error.message}; {error.hint}" if error.hint else error.message
-            self._error = error
-        if not self._gone:
-            self.ui.call_from_thread(self._ended, problem)
-
-    def _told(self, count: int) -> None:
-        if count // (1000 * _EVERY) != self._read // (1000 * _EVERY) or not self._read:
-            self._read = count
-            if not self._gone:
-                self.ui.call_from_thread(self._more)
 
     def _begun(self, tree: FileTree) -> None:
         self._tree = tree
         self.query_one(Rows).show(TreeRows(tree, self.ui.session))
 
     def _more(self) -> None:
-        if not self._gone:
-            self._again()
-            self.facts()
+        self._again()
+        self.facts()
 
-    def _ended(self, problem: str) -> None:
-        self._problem, self._whole = problem, True
+    def _failed(self, error: LifeboatError) -> None:
+        self._error = error
+        self._ended()
+
+    def _ended(self) -> None:
+        self._whole = True
         source = self._source
         if source is not None and not source.open and source.tree.children(browsing.ROOT) == 1:
             source.toggle(source.tree.page(browsing.ROOT, 0, 1)[0])
@@ -136,7 +130,8 @@ class ContentsScreen(Frame):
         """Say why a verb cannot be used on this name."""
         node = self.node
         if verb.name in ("open", "in", "out", "restore", "versions", "copy") and node is None:
-            return self._problem or "there is no file here"
+            error = self._error
+            return "there is no file here" if error is None else f"{error.message}; {error.hint or 'q goes back'}"
         source = self._source
         if verb.name in ("in", "out") and source is not None and source.flat is not None:
             return "while a filter is on there are no folders to go through; Enter goes to the place of this name"

@@ -39,9 +39,7 @@ class FindScreen(Frame):
         super().__init__()
         self._wanted, self._profile = name, profile
         self._report: FindReport | None = None
-        self._problem = ""
         self._error: LifeboatError | None = None
-        self._gone = False
         self._found: dict[str, tuple[FoundFile, Version]] = {}
 
     def body(self) -> ComposeResult:
@@ -64,36 +62,26 @@ class FindScreen(Frame):
         """Begin to look."""
         self.do_again()
 
-    def on_unmount(self) -> None:
-        """Have the search end."""
-        self._gone = True
-
     def do_again(self) -> None:
         """Look through the lists of all backups, in a thread beside the UI."""
-        self._report, self._problem = None, ""
+        self._report, self._error = None, None
         self.facts()
-        self.run_worker(self._look, thread=True, group="find", exclusive=True, exit_on_error=False)
+        session, request = self.ui.session, find.FindRequest(name=self._wanted, profile=self._profile, limit=MOST)
+        self.beside(lambda line: find.run(session, request, should_stop=line.stopped), self._take, self._failed)
 
-    def _look(self) -> None:
-        request = find.FindRequest(name=self._wanted, profile=self._profile, limit=MOST)
-        report, problem = None, ""
-        try:
-            report = find.run(self.ui.session, request, should_stop=lambda: self._gone)
-        except LifeboatError as error:
-            problem, self._error = error.message, error
-        if not self._gone:
-            self.ui.call_from_thread(self._take, report, problem)
+    def _take(self, report: FindReport) -> None:
+        self._report = report
+        self.query_one(Rows).show(Listed(list(self._rows(report)), self.ui.session.now))
+        self.facts()
 
-    def _take(self, report: FindReport | None, problem: str) -> None:
-        self._report, self._problem = report, problem
-        if report is not None:
-            self.query_one(Rows).show(Listed(list(self._rows(report)), self.ui.session.now))
+    def _failed(self, error: LifeboatError) -> None:
+        self._error = error
         self.facts()
 
     def facts(self) -> None:
         """Show what is looked for, and what was found."""
         said = f" {self._wanted}: "
-        if self._error is not None and self._problem:
+        if self._error is not None:
             self.put("#headline", lines([put((said, "bold")), *failure_lines(self._error, self.size.width)]))
             return
         if self._report is None:

@@ -8,7 +8,7 @@ import msgspec
 
 from toolkit.errors import LifeboatError
 from toolkit.operations import timeline
-from toolkit.operations.timeline import Point
+from toolkit.operations.timeline import Point, TimelineReport
 from toolkit.wording import age_text, count_text
 from tui.act import Act
 from tui.screens.form import Choose, choice
@@ -56,18 +56,19 @@ class RepairScreen(PlanScreen):
 
     def do_refill(self) -> None:
         """Ask where lost rows come from."""
-        self.run_worker(self._look_for_backups, thread=True, exit_on_error=False)
+        session, request = self.ui.session, timeline.TimelineRequest(target=self._path)
 
-    def _look_for_backups(self) -> None:
-        points: list[Point] = []
-        try:
-            report = timeline.run(self.ui.session, timeline.TimelineRequest(target=self._path))
-            points = [point for history in report.databases for point in history.points if not point.damaged]
-        except LifeboatError:
-            pass  # then there is no backup to offer
-        self.ui.call_from_thread(self._ask_refill, points)
+        def asked(report: TimelineReport) -> None:
+            self._ask_refill([point for history in report.databases for point in history.points if not point.damaged])
+
+        def failed(_: LifeboatError) -> None:  # there is no backup to offer
+            self._ask_refill([])
+
+        self.beside(lambda _: timeline.run(session, request), asked, failed)
 
     def _ask_refill(self, points: list[Point]) -> None:
+        if not self.is_current:
+            return
         now = self.ui.session.now()
         found = [
             choice("latest", "latest", "the newest good backup, where there is one"),

@@ -12,16 +12,14 @@ from textual.content import Content
 from textual.widgets import Static
 
 from toolkit.operations.eventlines import progress_text
-from toolkit.operations.planned import Planned, document_of
 from toolkit.operations.timeline import Search, TimelineReport
 from toolkit.wording import count_text, time_text
-from tui.act import Act, Started
+from tui.act import Act
+from tui.screens.awaited import Awaited
 from tui.screens.frame import Frame
 from tui.screens.page import wrapped
-from tui.screens.plan import awaited
 from tui.text import lines, put
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE
 
 
 class SearchScreen(Frame):
@@ -36,8 +34,7 @@ class SearchScreen(Frame):
     def __init__(self, act: Act) -> None:
         super().__init__()
         self._act = act
-        self._job = ""
-        self._found: Planned | None = None
+        self._looking = Awaited(self)
         self._search: Search | None = None
 
     def body(self) -> ComposeResult:
@@ -49,20 +46,13 @@ class SearchScreen(Frame):
     def on_mount(self) -> None:
         """Begin to ask."""
         super().on_mount()
-        self.ui.start(msgspec.structs.replace(self._act, words=(*self._act.words, "--json")), self._started)
-
-    def _started(self, started: Started) -> None:
-        self._job = started.job
-        self.ui.mine.discard(started.job)
-        self.facts()
+        self._looking.begin(msgspec.structs.replace(self._act, words=(*self._act.words, "--json")))
 
     def facts(self) -> None:
         """Show how far the search is, or what it found."""
-        row = next((one for one in self.ui.jobs if one.id == self._job), None) if self._job else None
-        if self._found is None and row is not None and row.state not in ACTIVE:
-            self._found = awaited(self, row.id)
-            if self._found is not None and self._found.error is None:
-                self._search = msgspec.convert(document_of(self.ui.session, row.id), TimelineReport).search
+        row, found = self._looking.row, self._looking.read()
+        if self._search is None and found is not None and found.error is None:
+            self._search = msgspec.convert(self._looking.document, TimelineReport).search
         going = f"{row.step or row.state}  {progress_text(row)}" if row is not None else ""
         self.put("#text", lines(self._said(going)))
 
@@ -78,8 +68,8 @@ class SearchScreen(Frame):
             for look in self._search.looked:
                 answer = look.why_not or ("has it" if look.holds else "lacks it")
                 yield put(f"   {look.id}  {time_text(look.when, now):>16}  {answer}")
-        elif self._found is not None:
-            error = self._found.error
+        elif self._looking.found is not None:
+            error = self._looking.found.error
             yield from wrapped("  Not found out: ", error.message if error else "no answer", width, tone="bold")
             if error is not None and error.hint:
                 yield from wrapped("  Next: ", error.hint, width, tone="bold")

@@ -67,19 +67,14 @@ class TimelineScreen(Frame):
     def on_mount(self) -> None:
         """Begin to read."""
         super().on_mount()
-        self.run_worker(self._read, thread=True, exit_on_error=False)
+        session, request = self.ui.session, timeline.TimelineRequest(target=self._path)
+        self.beside(lambda _: timeline.run(session, request), self._show, self._not_read)
 
-    def _read(self) -> None:
-        try:
-            report = timeline.run(self.ui.session, timeline.TimelineRequest(target=self._path))
-        except LifeboatError as error:
-            self._failed = list(failure_lines(error, self.size.width))
-            report = TimelineReport()
-        self.ui.call_from_thread(self._show, report)
+    def _not_read(self, error: LifeboatError) -> None:
+        self._failed = list(failure_lines(error, self.size.width))
+        self._show(TimelineReport())
 
     def _show(self, report: TimelineReport) -> None:
-        if not self.is_mounted:
-            return
         self.history = next(iter(report.databases), None)
         points = list(reversed(self.history.points)) if self.history is not None else []
         self.query_one(Rows).show(Listed([self._row(point) for point in points], self.ui.session.now))

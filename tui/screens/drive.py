@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -324,22 +324,24 @@ class DriveScreen(Frame):
 
         words = Act(words=("destination", "list", "--ask"), title="room").with_options(self.ui.options).words
 
-        def ask() -> None:
-            try:
-                found = launch.document(self.ui.session, words)["destinations"]
-                said = {str(one["name"]): _room(one, self.ui.session.now()) for one in found}
-            except (LifeboatError, KeyError) as error:
-                said = {one.name: f"not asked: {error}" for one in self._known}
-            self.ui.call_from_thread(self._told, said)
+        session = self.ui.session
+        self._told(dict.fromkeys(self._names, "asking …"))
+        self.beside(lambda _: launch.document(session, words), self._answered, self._not_answered)
 
-        self._asked = {one.name: "asking …" for one in self._known}
-        self._detail()
-        self.run_worker(ask, thread=True, exclusive=True, group="ask", exit_on_error=False)
+    @property
+    def _names(self) -> list[str]:
+        return [one.name for one in self._known]
+
+    def _answered(self, document: dict[str, Any]) -> None:
+        now = self.ui.session.now()
+        self._told({str(one["name"]): _room(one, now) for one in document.get("destinations", ())})
+
+    def _not_answered(self, error: LifeboatError) -> None:
+        self._told(dict.fromkeys(self._names, f"not asked: {error.message}"))
 
     def _told(self, said: dict[str, str]) -> None:
         self._asked = said
-        if self.is_mounted:
-            self._detail()
+        self._detail()
 
 
 def _wrong_rate(text: str) -> str:

@@ -17,7 +17,7 @@ from toolkit.operations.watch import Tail
 from toolkit.wording import time_text
 from tui.act import Act, Started
 from tui.screens.frame import Frame
-from tui.screens.page import wrapped
+from tui.screens.page import failure_lines, wrapped
 from tui.text import lines, put
 from tui.verbs import Verb
 from tui.widgets.edges import ACTIVE
@@ -47,6 +47,7 @@ class LoginScreen(Frame):
         self.job = ""
         self.code: Code | None = None
         self._tail: Tail | None = None
+        self._error: LifeboatError | None = None
 
     def body(self) -> ComposeResult:
         """Compose the text."""
@@ -59,12 +60,16 @@ class LoginScreen(Frame):
 
     def do_again(self) -> None:
         """Begin (again)."""
-        self.job, self.code, self._tail = "", None, None
+        self.job, self.code, self._tail, self._error = "", None, None, None
         self.facts()
-        self.ui.start(self._act, self._started)
+        self.start(self._act, self._started, self._not_started)
 
     def _started(self, started: Started) -> None:
         self.job = started.job
+        self.facts()
+
+    def _not_started(self, error: LifeboatError) -> None:
+        self._error = error
         self.facts()
 
     @property
@@ -99,6 +104,8 @@ class LoginScreen(Frame):
         yield Content("")
         if over and row is not None:
             yield from self._ended(row, width)
+        elif self._error is not None:
+            yield from failure_lines(self._error, width)
         elif self.code is None:
             yield put(" Asking Google for a code …")
         else:
@@ -115,7 +122,7 @@ class LoginScreen(Frame):
             yield put(" Google shows which access is asked for: only the files that Lifeboat makes itself.")
         yield Content("")
         yield from wrapped(" Same as   ", self.ui.line(self._act), width, tone="bold")
-        if not over:
+        if not over and self._error is None:
             yield put((" q", "bold"), " leaves this page; the sign-in goes on as a job   ", ("c", "bold"), " ends it")
 
     def _ended(self, row: JobRow, width: int) -> Iterator[Content]:

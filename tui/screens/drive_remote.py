@@ -85,22 +85,15 @@ class RemoteScreen(Frame):
         """Ask the destination."""
         self.report, self._failed = None, []
         self._detail()
-        words = self._list.with_options(self.ui.options).words
+        words, session = self._list.with_options(self.ui.options).words, self.ui.session
+        self.beside(lambda _: msgspec.convert(launch.document(session, words), RemoteReport), self._show, self._no_list)
 
-        def ask() -> None:
-            try:
-                report = msgspec.convert(launch.document(self.ui.session, words), RemoteReport)
-            except LifeboatError as error:
-                self._failed = list(failure_lines(error, self.size.width))
-                report = RemoteReport()
-            self.ui.call_from_thread(self._show, report)
-
-        self.run_worker(ask, thread=True, exclusive=True, group="ask", exit_on_error=False)
+    def _no_list(self, error: LifeboatError) -> None:
+        self._failed = list(failure_lines(error, self.size.width))
+        self._show(RemoteReport())
 
     def _show(self, report: RemoteReport) -> None:
         self.report = report
-        if not self.is_mounted:
-            return
         now = self.ui.session.now()
         found = sorted(report.backups, key=lambda row: row.started, reverse=True)
         self.query_one(Rows).show(Listed([_row(row, now) for row in found], self.ui.session.now))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
@@ -16,7 +16,8 @@ from textual.widgets import Input, Static
 
 from toolkit.errors import LifeboatError
 from tui import filter as filters
-from tui.act import Act
+from tui.act import Act, Started
+from tui.beside import Beside, Found, Work
 from tui.terminal import COLUMNS, LINES
 from tui.text import put
 from tui.verbs import EVERYWHERE, Verb, bindings
@@ -41,8 +42,6 @@ class Frame(Screen[None]):
     AUTO_FOCUS = "Rows"
 
     _drawn_at: Size | None = None
-    waited = 0
-    """How often this screen has looked in vain for what a job prints."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Bind the verbs that the class names."""
@@ -59,6 +58,46 @@ class Frame(Screen[None]):
     def ui(self) -> LifeboatApp:
         """The app, by its own type."""
         return cast("LifeboatApp", self.app)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not closed; one that lies below another, or on another digit, is open."""
+        return self.ui.has(self)
+
+    # ---- what others do for it
+
+    def beside(
+        self,
+        work: Work[Found],
+        then: Callable[[Found], object],
+        failed: Callable[[LifeboatError], object] | None = None,
+        *,
+        group: str = "beside",
+    ) -> None:
+        """Do `work` in a thread beside the UI; then `then` takes what it returned, or `failed` the error, in the UI's.
+
+        Nothing is taken once this screen is closed, nor from work that was begun before in the same `group`: what
+        that finds is older, whichever ends first. The work is told to stop then.
+        """
+
+        async def ask() -> None:
+            try:
+                await Beside[Found]().run(work, then, lambda: self.is_open)
+            except LifeboatError as error:
+                if failed is None:
+                    raise
+                failed(error)
+
+        self.run_worker(ask(), group=group, exclusive=True)
+
+    def start(
+        self,
+        act: Act,
+        then: Callable[[Started], None] | None = None,
+        failed: Callable[[LifeboatError], None] | None = None,
+    ) -> None:
+        """Start `act`, as `LifeboatApp.start` does; no answer comes once this screen is closed."""
+        self.ui.start(act, then, failed, wanted=lambda: self.is_open)
 
     # ---- what a screen says
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from toolkit.errors import LifeboatError
 from toolkit.events import Event
@@ -17,6 +17,7 @@ from toolkit.operations import jobs as operations
 from toolkit.operations.eventlines import event_line, is_trouble
 from toolkit.operations.watch import Tail
 from tui.act import Act
+from tui.beside import Beside
 from tui.screens.frame import Frame
 from tui.text import put
 from tui.verbs import Verb
@@ -73,16 +74,17 @@ class LogScreen(Frame):
             return
         if self._tail.left() > AT_ONCE:
             self._reading = True
-            self.run_worker(lambda tail=self._tail: self._read_beside(tail), thread=True)
+            self._read_beside(self._tail)
         else:
             self._shown_after(self._take(self._tail.more()))
 
     def _read_beside(self, tail: Tail) -> None:
         """Read a long journal in a thread; nothing else touches the lines until it is done."""
-        worker = get_current_worker()
-        fresh = self._take(event for event in tail.more() if not worker.is_cancelled)
-        if not worker.is_cancelled:
-            self.app.call_from_thread(self._read_to_the_end, fresh)
+
+        def read(line: Beside[int]) -> int:
+            return self._take(takewhile(lambda _: not line.stopped(), tail.more()))
+
+        self.beside(read, self._read_to_the_end)
 
     def _read_to_the_end(self, fresh: int) -> None:
         self._reading = False

@@ -38,19 +38,14 @@ class Page(Frame):
     def on_mount(self) -> None:
         """Begin to make the text."""
         super().on_mount()
-        self.run_worker(self._make, thread=True, exit_on_error=False)
+        self.beside(lambda _: lines(self._load()), self._show, self._failed)
 
-    def _make(self) -> None:
-        try:
-            found = lines(self._load())
-        except LifeboatError as error:
-            found = lines(failure_lines(error, self.size.width))
-        self.ui.call_from_thread(self._show, found)
+    def _failed(self, error: LifeboatError) -> None:
+        self._show(lines(failure_lines(error, self.size.width)))
 
     def _show(self, text: Content) -> None:
         self.loaded = True
-        if self.is_mounted:
-            self.query_one("#text", Static).update(text)
+        self.query_one("#text", Static).update(text)
 
     def commands(self) -> Iterator[Act]:
         """Yield the command that says the same."""

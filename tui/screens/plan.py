@@ -14,30 +14,14 @@ from textual.widgets import Static
 from toolkit.operations.eventlines import progress_text
 from toolkit.operations.jobs import JobRow
 from toolkit.operations.plan import Plan
-from toolkit.operations.planned import Planned, planned
+from toolkit.operations.planned import Planned
 from tui.act import Act, Started
+from tui.screens.awaited import Awaited
 from tui.screens.dialog import TypeName
 from tui.screens.frame import Frame
 from tui.screens.plantext import plan_lines
 from tui.text import ends, line, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE
-
-LATER, OFTEN = 0.1, 100
-"""Seconds between two looks for what a job that is over prints last, and how many looks."""
-
-
-def awaited(screen: Frame, job: str) -> Planned | None:
-    """Return what the dry run `job` said; None when it is not printed yet: then `facts` of the screen is called again.
-
-    A command ends its journal first and prints its document then.
-    """
-    found = planned(screen.ui.session, job)
-    screen.waited = screen.waited + 1 if found.lost else 0
-    if found.lost and screen.waited < OFTEN:
-        screen.set_timer(LATER, screen.facts)
-        return None
-    return found
 
 
 class PlanScreen(Frame):
@@ -63,8 +47,7 @@ class PlanScreen(Frame):
         self.act = act
         self.headline = headline
         self.question = question
-        self.found: Planned | None = None
-        self.job = ""
+        self.looking = Awaited(self)
         self.done_by = ""
 
     def body(self) -> ComposeResult:
@@ -73,6 +56,11 @@ class PlanScreen(Frame):
         yield Static(id="rule", classes="rule")
         with VerticalScroll():
             yield Static(id="text")
+
+    @property
+    def found(self) -> Planned | None:
+        """What the look said, once it is over."""
+        return self.looking.found
 
     @property
     def plan(self) -> Plan | None:
@@ -106,29 +94,23 @@ class PlanScreen(Frame):
 
     def do_again(self) -> None:
         """Make the plan (again)."""
-        self.found, self.job = None, ""
+        self.looking.begin(self.look)
         self.facts()
-        self.ui.start(self.look, self._looking)
 
-    def _looking(self, started: Started) -> None:
-        self.job = started.job
-        self.ui.mine.discard(started.job)
-        self.facts()
+    def on_unmount(self) -> None:
+        """Have the look end: nobody waits for it any more."""
+        self.looking.leave()
 
     def facts(self) -> None:
         """Show how far the plan is, or the plan."""
-        row = self._row()
-        if self.found is None and row is not None and row.state not in ACTIVE:
-            self.found = awaited(self, row.id)
+        self.looking.read()
+        row = self.looking.row
         width = self.size.width
         state = "nothing has been changed yet" if not self.done_by else f"started as job {self.done_by}"
         self.put("#headline", ends(put((f" {self.headline}", "bold")), put((f"{state} ", "$text-success")), width))
         self.put("#rule", Content(rule() * width))
         self.put("#text", lines(self._text(row, width)))
         self.edges()
-
-    def _row(self) -> JobRow | None:
-        return next((row for row in self.ui.jobs if row.id == self.job), None) if self.job else None
 
     def _text(self, row: JobRow | None, width: int) -> Iterator[Content]:
         if self.found is None:
@@ -165,6 +147,8 @@ class PlanScreen(Frame):
             return "there is no plan yet" if self.found is None else "there is nothing to do"
         if verb.name == "do" and self.done_by:
             return f"it was started, as job {self.done_by}"
+        if verb.name == "again" and self.found is None:
+            return "it is being looked at now"
         return super().against(verb)
 
     def do_do(self) -> None:
@@ -180,7 +164,7 @@ class PlanScreen(Frame):
 
     def _answered(self, yes: bool | None) -> None:  # noqa: FBT001 - Textual passes it by place
         if yes:
-            self.ui.start(self.final, self._started)
+            self.start(self.final, self._started)
 
     def _started(self, started: Started) -> None:
         self.done_by = started.job

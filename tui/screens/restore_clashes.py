@@ -23,12 +23,11 @@ from toolkit.operations.restoring.decisions import PlanFile
 from toolkit.operations.restoring.plan import ClashRow, OnConflict
 from toolkit.operations.show import moment
 from toolkit.wording import count_text, size_text, time_text
-from tui.act import Act, Started
+from tui.act import Act
+from tui.screens.awaited import Awaited
 from tui.screens.frame import Frame
-from tui.screens.plan import awaited
 from tui.text import cut, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
 KINDS = {
@@ -67,8 +66,7 @@ class RestoreClashes(Frame):
         self.wish, self.profile = wish, profile
         self.file: Path | None = None
         self.plan_file: PlanFile | None = None
-        self.found: Planned | None = None
-        self.job = ""
+        self.looking = Awaited(self)
         self.choices: dict[str, OnConflict] = {}
 
     def body(self) -> ComposeResult:
@@ -92,6 +90,15 @@ class RestoreClashes(Frame):
         """Look at the target."""
         self.do_again()
 
+    def on_unmount(self) -> None:
+        """Have the comparison end: nobody waits for it any more."""
+        self.looking.leave()
+
+    @property
+    def found(self) -> Planned | None:
+        """What the comparison said, once it is over."""
+        return self.looking.found
+
     @property
     def act(self) -> Act:
         """The command of the restore, with its plan file."""
@@ -105,7 +112,8 @@ class RestoreClashes(Frame):
 
     def do_again(self) -> None:
         """Compare backup and target anew, by a dry run that writes the plan file."""
-        self.found, self.plan_file, self.job = None, None, ""
+        self.looking.leave()
+        self.plan_file = None
         self.choices.clear()
         try:
             self.file = restore_choices.new_plan_file(self.ui.session)
@@ -118,24 +126,18 @@ class RestoreClashes(Frame):
             operation="restore",
             targets=(self.profile,),
         )
-        self.ui.start(look, self._looking)
-        self.facts()
-
-    def _looking(self, started: Started) -> None:
-        self.job = started.job
-        self.ui.mine.discard(started.job)
+        self.looking.begin(look)
         self.facts()
 
     def facts(self) -> None:
         """Show how far the comparison is, or the clashes."""
-        row = next((one for one in self.ui.jobs if one.id == self.job), None) if self.job else None
-        if self.found is None and row is not None and row.state not in ACTIVE:
-            self._take(row)
-        self._draw(row)
+        if self.found is None:
+            self._take()
+        self._draw()
 
-    def _take(self, row: JobRow) -> None:
-        self.found = awaited(self, row.id)
-        if self.found is None or self.found.plan is None or self.file is None:
+    def _take(self) -> None:
+        found = self.looking.read()
+        if found is None or found.plan is None or self.file is None:
             return
         try:
             self.plan_file = decisions.read(self.file)
@@ -191,11 +193,11 @@ class RestoreClashes(Frame):
         clashes = self.plan_file.clashes if self.plan_file is not None else ()
         return next((one for one in clashes if row is not None and one.path == row.key), None)
 
-    def _draw(self, row: JobRow | None) -> None:
+    def _draw(self) -> None:
         width = self.size.width
         where = f"   into {self.wish.to}" if self.wish.to else "   over the live data"
         head = [put((f" Restore {self.profile} from {self.wish.backup}", "bold"), "   step 3/4 clashes", where)]
-        head.append(self._counts(row))
+        head.append(self._counts(self.looking.row))
         self.put("#headline", lines(cut(one, width) for one in head))
         self.put("#rule", Content(rule() * width))
         self.query_one("#text", Static).styles.height = SAID if self.size.height >= 20 else 2
@@ -246,7 +248,7 @@ class RestoreClashes(Frame):
 
     def on_rows_moved(self) -> None:
         """Say what is known of the clash under the cursor."""
-        self._draw(next((one for one in self.ui.jobs if one.id == self.job), None))
+        self._draw()
 
     def against(self, verb: Verb) -> str:
         """Say why a verb cannot be used now."""
@@ -257,6 +259,8 @@ class RestoreClashes(Frame):
                 return "there is no plan: R looks again"
             left = len(self.undecided)
             return f"{count_text(left, 'clash', 'clashes')} undecided: p, s or n, and A for all alike" if left else ""
+        if verb.name == "again" and self.found is None:
+            return "the target is still looked at"
         if verb.name in ("replace", "skip", "rename", "alike") and self.current is None:
             return "nothing clashes here"
         return super().against(verb)

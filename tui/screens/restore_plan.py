@@ -54,7 +54,7 @@ class RestorePlanScreen(PlanScreen):
         """Show the plan that is there; none is made here, as `PlanScreen` would."""
         if event is not None:
             event.prevent_default()
-        self.found = self._made
+        self.looking.found = self._made
         Frame.on_mount(self)
 
     def do_again(self) -> None:

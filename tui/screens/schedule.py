@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from toolkit.errors import LifeboatError, UsageError
 from toolkit.operations import launch, prune, schedule_set
 from toolkit.operations.prune import PruneReport
 from toolkit.operations.schedule import EntryRow, ScheduleReport
+from toolkit.operations.session import Session
 from toolkit.operations.targets import profile_names
 from toolkit.wording import time_text
 from tui.act import Act, Started
@@ -106,26 +107,20 @@ class ScheduleScreen(Frame):
 
     def reread(self) -> None:
         """Read the schedule and what retention would do, beside the UI."""
-        self.run_worker(self._read, thread=True, exclusive=True, group="schedule", exit_on_error=False)
-
-    def _read(self) -> None:
         words = Act(words=("schedule", "show"), title="schedule").with_options(self.ui.options).words
         session = self.ui.session
-        try:
-            report = msgspec.convert(launch.document(session, words), ScheduleReport)
-            failed: list[Content] = []
-        except LifeboatError as error:
-            report, failed = ScheduleReport(), list(failure_lines(error, self.size.width))
-        try:
-            pruning = prune.describe(session, prune.plan(session, profile_names(session, []), {}))
-        except LifeboatError:  # there is no vault yet: nothing to delete
-            pruning = None
-        self.ui.call_from_thread(self._show, report, pruning, failed)
+        self.beside(lambda _: _read(session, words), self._read, self._not_read)
 
-    def _show(self, report: ScheduleReport, pruning: PruneReport | None, failed: list[Content]) -> None:
-        self.report, self.pruning, self._failed = report, pruning, failed
-        if not self.is_mounted:
-            return
+    def _read(self, found: tuple[ScheduleReport, PruneReport | None]) -> None:
+        self._failed = []
+        self._show(*found)
+
+    def _not_read(self, error: LifeboatError) -> None:
+        self._failed = list(failure_lines(error, self.size.width))
+        self._show(ScheduleReport(), None)
+
+    def _show(self, report: ScheduleReport, pruning: PruneReport | None) -> None:
+        self.report, self.pruning = report, pruning
         now = self.ui.session.now()
         found = [_row(one, now) for one in report.entries]
         self.query_one(Rows).fill(found, self.ui.session.now, most=max(4, self.size.height // 2 - 4))
@@ -348,6 +343,15 @@ class ScheduleScreen(Frame):
         from tui.screens.schedule_stats import stats_page
 
         self.ui.push_screen(stats_page(self.ui, self.profile))
+
+
+def _read(session: Session, words: Sequence[str]) -> tuple[ScheduleReport, PruneReport | None]:
+    """Return the schedule, and what retention would do; the latter None where there is no vault yet."""
+    report = msgspec.convert(launch.document(session, words), ScheduleReport)
+    try:
+        return report, prune.describe(session, prune.plan(session, profile_names(session, []), {}))
+    except LifeboatError:
+        return report, None
 
 
 def _what(entry: EntryRow) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from textual.content import Content
 
 from toolkit.errors import UsageError
 from toolkit.operations import retention_set
-from toolkit.operations.planned import Planned, document_of
+from toolkit.operations.planned import Planned
 from toolkit.operations.prune import PruneRow
 from toolkit.wording import age_text, size_text
 from tui.act import Act
@@ -40,7 +40,7 @@ class Verdicts(PlanScreen):
         yield from super().outcome(found)
         if found.plan is None:
             return
-        document = document_of(self.ui.session, self.job)
+        document = self.looking.document
         going = _rows(document, "removed")
         kept = _rows(document, "kept")
         now, width = self.ui.session.now(), self.size.width
