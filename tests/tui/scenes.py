@@ -15,7 +15,7 @@ FULL = ("normal", "busy", "error")
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """One screen: its name, the keys to it from anywhere, words that are typed then, and the states that have it.
 
-    `job` is the dry run that its first act is answered with.
+    `answer` names what its first act is answered with (`tests/tui/answers.py`), `mine` are jobs that were started here.
     """
 
     name: str
@@ -23,8 +23,13 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[str, ...] = STATES
     words: str = ""
     then: tuple[str, ...] = ()
-    plans: bool = False
+    answer: str = ""
+    mine: tuple[str, ...] = ()
 
+
+TO_CLASHES = ("2", "home", "r", "enter", "down", "down", "enter")
+"""To the files that are there already, of a restore over the live data."""
+DECIDING = ("p", "s", "n", "s", "s")
 
 SCENES = (
     Scene(name="health", keys=("1",)),
@@ -32,8 +37,8 @@ SCENES = (
     Scene(name="health-menu", keys=("1", "home", "9"), states=("normal", "empty")),
     Scene(name="help", keys=("2", "question_mark"), states=("normal",)),
     Scene(name="palette", keys=("1", "colon"), states=("normal",)),
-    Scene(name="plan", keys=("1", "home", "enter"), states=("normal",), plans=True),
-    Scene(name="plan-none", keys=("1", "home", "enter"), states=("busy",), plans=True),
+    Scene(name="plan", keys=("1", "home", "enter"), states=("normal",), answer="plan"),
+    Scene(name="plan-none", keys=("1", "home", "enter"), states=("busy",), answer="none"),
     Scene(name="backups", keys=("2",)),
     Scene(name="backups-new", keys=("2", "home", "b"), states=("empty", "normal")),
     Scene(name="backups-find-name", keys=("2", "f"), states=("normal",)),
@@ -51,7 +56,6 @@ SCENES = (
     Scene(name="diagnose-search", keys=("3", "home", "t", "f"), states=("normal",)),
     Scene(name="drive", keys=("4",)),
     Scene(name="drive-there", keys=("4", "end", "enter"), states=FULL),
-    Scene(name="drive-login", keys=("4", "end", "c"), states=("normal",)),
     Scene(name="drive-pause", keys=("4", "end", "p"), states=("normal",)),
     Scene(name="schedule", keys=("5",)),
     Scene(name="schedule-new", keys=("5", "n"), states=("normal",)),
@@ -68,15 +72,26 @@ SCENES = (
     Scene(name="jobs-answer", keys=("7", "home", "o"), states=("busy",)),
     Scene(name="setup", keys=("8",)),
     Scene(name="setup-wrong", keys=("8", "v"), states=("error",)),
+    # those that add jobs: what others show of jobs stays as it is
+    Scene(name="restore-clashes", keys=(*TO_CLASHES,), states=("normal",), answer="clashes"),
+    Scene(name="restore-plan", keys=(*TO_CLASHES, *DECIDING, "enter"), states=("normal",), answer="clashes"),
+    Scene(name="plan-name", keys=("1", "home", "enter", "enter"), states=("normal",), answer="plan"),
+    Scene(name="leaving", keys=("1", "q"), states=("normal",), mine=("8e10aaaa",)),
+    Scene(name="leaving-waits", keys=("1", "q", "c"), states=("normal",), mine=("8e10aaaa",)),
+    Scene(name="drive-login", keys=("4", "end", "c"), states=("normal",), answer="code"),
 )
 
 
 async def go_to(pilot: Pilot[None], scene: Scene) -> None:
     """Go to the screen, from wherever one is."""
     await home(pilot)
+    ui(pilot).mine |= set(scene.mine)
     for key in scene.keys:
         await pilot.press(key)
         await settled(pilot)
+        if scene.answer:
+            ui(pilot).look()
+            await pilot.pause()
     if scene.words:
         await typed(pilot, scene.words)
     await pilot.press(*scene.then)
@@ -86,6 +101,7 @@ async def go_to(pilot: Pilot[None], scene: Scene) -> None:
 async def home(pilot: Pilot[None]) -> None:
     """Close what lies over the screens, in each of the eight stacks, and go to Health."""
     app = ui(pilot)
+    app.mine.clear()
     for mode in list(app._screen_stacks):
         if len(app._screen_stacks.get(mode, ())) > 1:
             await app.go(mode)

@@ -20,6 +20,7 @@ UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u206
         ("dark-120x40", (120, 40), {"TERM": "xterm-256color"}),
         ("light-80x24", (80, 24), {"TERM": "xterm-256color", "COLORFGBG": "0;15"}),
         ("ansi-80x24", (80, 24), {"TERM": "linux"}),
+        ("nocolor-80x24", (80, 24), {"TERM": "xterm-256color", "NO_COLOR": "1"}),
     ],
 )
 async def test_health_in_other_colours_and_sizes(
@@ -27,8 +28,11 @@ async def test_health_in_other_colours_and_sizes(
     session: Session,
     open_app: OpenApp,
     picture: Pictures,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name, size, environ = look
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
     write_health(session)
     add_jobs(session)
     async with open_app(size, environ=environ) as pilot:

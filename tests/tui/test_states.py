@@ -10,18 +10,27 @@ from textual.app import App
 from textual.strip import Strip
 
 from tests.tui.acting import ui
+from tests.tui.answers import ANSWERS
 from tests.tui.conftest import Acts, OpenApp
 from tests.tui.pictures import Pictures, shown
 from tests.tui.scenes import SCENES, go_to, settled
 from tests.tui.server import STATES, Server, as_kept, folder
 from tests.tui.test_looks import UNSAFE
-from tests.tui.test_plans import dry_run
 from toolkit.operations import launch
 from tui.screens.frame import Frame
 from tui.widgets.edges import keys as footer
 
 THEMES = ("ansi-dark", "textual-light", "textual-dark")
-COLOURED = ("plan", "plan-none", "jobs-cancel", "jobs-answer", "schedule-when", "schedule-new", "drive-there")
+COLOURED = (
+    "plan",
+    "plan-name",
+    "restore-clashes",
+    "jobs-cancel",
+    "jobs-answer",
+    "schedule-when",
+    "schedule-new",
+    "drive-there",
+)
 """Those besides the eight screens whose colours are looked at."""
 
 
@@ -38,10 +47,10 @@ async def test_every_screen(
         async with open_app(on=made.session) as pilot:
             app = ui(pilot)
             app.options = ("--config", str(made.root / "config.yaml"))
-            for scene in SCENES:
+            for number, scene in enumerate(SCENES):
                 if state not in scene.states:
                     continue
-                acts.jobs = _dry_run(made.session, scene.name) if scene.plans else []
+                acts.jobs = [ANSWERS[scene.answer](made.session, f"ab12cd{number:02}")] if scene.answer else []
                 await go_to(pilot, scene)
                 app.look()
                 await settled(pilot)
@@ -60,13 +69,6 @@ async def test_every_screen(
                 if isinstance(app.screen, Frame):
                     verbs = [(verb, True) for verb in app.screen.verbs()]
                     assert footer(verbs, 500).cell_length <= 80, f"the keys of {scene.name} do not fit"
-
-
-def _dry_run(session: object, name: str) -> list[str]:
-    if name == "plan":
-        return [dry_run(session)]  # type: ignore[arg-type]
-    error = {"code": "in-use", "message": "in use by gunicorn", "subject": "/srv/shop/shop.db", "hint": "stop it"}
-    return [dry_run(session, plan=None, databases=[], error=error, exit=5)]  # type: ignore[arg-type]
 
 
 def unreadable(app: App[None]) -> Iterator[str]:

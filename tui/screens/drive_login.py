@@ -119,7 +119,7 @@ class LoginScreen(Frame):
             yield Content("")
             now = self.ui.session.now()
             yield put(f" It is good until {time_text(self.code.until, now)}. This page says when it was used.")
-            yield put(" Google shows which access is asked for: only the files that Lifeboat makes itself.")
+            yield put(" Google shows what is asked for: only the files that Lifeboat makes itself.")
         yield Content("")
         yield from wrapped(" Same as   ", self.ui.line(self._act), width, tone="bold")
         if not over and self._error is None:

@@ -75,8 +75,8 @@ class RestoreClashes(Frame):
         columns = (
             Column(name="do", title="DO", width=8),
             Column(name="file", title="FILE"),
-            Column(name="now", title="NOW ON DISK", width=20),
-            Column(name="backup", title="IN THE BACKUP", width=17),
+            Column(name="now", title="NOW ON DISK", width=19),
+            Column(name="backup", title="IN THE BACKUP", width=19),
         )
         yield Rows(columns, Listed((), self.ui.session.now))
         yield Static(id="rule", classes="rule")
@@ -328,12 +328,18 @@ def _there(clash: ClashRow, now: datetime) -> str:
         return f"link -> {clash.link}"
     if clash.kind in ("directory", "no-permission", "other-type", "link"):
         return kind
-    when = moment(clash.mtime_ns)
-    return f"{size_text(clash.size)}  {kind or (time_text(when, now) if when is not None else '')}"
+    return f"{size_text(clash.size)} {kind or _when(clash.mtime_ns, now)}"
 
 
 def _kept(clash: ClashRow, now: datetime) -> str:
     if clash.backup_type != "file":
         return clash.backup_type
-    when = moment(clash.backup_mtime_ns)
-    return f"{size_text(clash.backup_size)}  {time_text(when, now) if when is not None else ''}"
+    return f"{size_text(clash.backup_size)} {_when(clash.backup_mtime_ns, now)}"
+
+
+def _when(nanoseconds: int, now: datetime) -> str:
+    """Return when a file was changed, in twelve cells: of other years only the day."""
+    when = moment(nanoseconds)
+    if when is None:
+        return ""
+    return time_text(when, now) if when.astimezone().year == now.astimezone().year else f"{when.astimezone():%Y-%m-%d}"

@@ -34,7 +34,7 @@ class RestorePlanScreen(PlanScreen):
     def __init__(self, act: Act, found: Planned, choices: Mapping[str, OnConflict], host: str) -> None:
         words = act.words
         to = words[words.index("--to") + 1] if "--to" in words else ""
-        where = f"into {to}" if to else f"over the live data on {host}"
+        where = f"into {to}" if to else "over the live data"
         super().__init__(act, f"Restore {words[1]}   step 4/4   {where}", f"Replace live data on {host}")
         self._made = found
         self._choices = Counter(one.value for one in choices.values())
