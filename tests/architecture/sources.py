@@ -1,4 +1,4 @@
-"""The project's own sources, parsed once, for the tests that read them."""
+"""The project's own sources, each parsed once, for the tests that read them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,28 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@functools.cache
+def _parsed(path: str, text: str) -> ast.Module:
+    return ast.parse(text, path)
+
+
+def forget() -> None:
+    """Let all trees go: they are hundreds of MiB, through which each full garbage collection would walk."""
+    _parsed.cache_clear()
+
+
 @dataclass(frozen=True)
 class Module:
-    """A Python file: its path below the root of the repository, dotted name, text and tree."""
+    """A Python file: its path below the root of the repository, dotted name and text."""
 
     path: str
     name: str
     text: str
-    tree: ast.Module
+
+    @property
+    def tree(self) -> ast.Module:
+        """Its tree, parsed when it is first looked at."""
+        return _parsed(self.path, self.text)
 
     def functions(self) -> Iterator[Function]:
         """Yield every function and method, nested ones too."""
@@ -38,8 +52,7 @@ def modules(*folders: str) -> tuple[Module, ...]:
         for file in sorted((ROOT / folder).rglob("*.py")):
             relative = file.relative_to(ROOT)
             name = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
-            text = file.read_text()
-            found.append(Module(str(relative), name, text, ast.parse(text, str(relative))))
+            found.append(Module(str(relative), name, file.read_text()))
     return tuple(found)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-import pytest
-
 from tests.architecture.sources import Function, Module, called, modules
 
 TESTS = [module for module in modules("tests") if module.path.rpartition("/")[2].startswith("test_")]
@@ -36,22 +34,27 @@ def calls(module: Module) -> list[tuple[str, ast.Call]]:
     return [(called(node), node) for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
 
 
-@pytest.mark.parametrize("module", TESTS, ids=lambda module: module.path)
-def test_each_test_asserts(module: Module) -> None:
-    assert not [function.name for function in functions_under_test(module) if not asserts(function)]
-
-
-@pytest.mark.parametrize("module", modules("tests"), ids=lambda module: module.path)
-def test_nothing_waits_for_time_to_pass(module: Module) -> None:
-    assert "time.sleep" not in [name for name, _ in calls(module)]
-
-
-@pytest.mark.parametrize("module", TESTS, ids=lambda module: module.path)
-def test_each_skip_has_a_reason(module: Module) -> None:
+def skips_without_reason(module: Module) -> Iterator[str]:
+    """Yield each place that skips a test and does not say why."""
     for name, call in calls(module):
         if name in ("pytest.skip", "pytest.mark.skip", "pytest.mark.skipif", "pytest.mark.xfail"):
             reasons = [keyword for keyword in call.keywords if keyword.arg == "reason"]
-            assert reasons or (name == "pytest.skip" and call.args), f"line {call.lineno}"
+            if not reasons and not (name == "pytest.skip" and call.args):
+                yield f"{module.path}:{call.lineno}"
+
+
+def test_each_test_asserts() -> None:
+    tests = ((module, function) for module in TESTS for function in functions_under_test(module))
+    assert [f"{module.path}: {function.name}" for module, function in tests if not asserts(function)] == []
+
+
+def test_nothing_waits_for_time_to_pass() -> None:
+    asleep = [module.path for module in modules("tests") if "time.sleep" in [name for name, _ in calls(module)]]
+    assert asleep == []
+
+
+def test_each_skip_has_a_reason() -> None:
+    assert [place for module in TESTS for place in skips_without_reason(module)] == []
 
 
 def test_mocks_can_be_counted_on_two_hands() -> None:
