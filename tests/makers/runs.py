@@ -11,6 +11,7 @@ A server process imports everything once and forks for every run; it has no thre
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -137,7 +138,8 @@ class Runs:
 
 
 def _import_everything() -> None:
-    for name in ("ctypes", "zoneinfo", "grp", "pwd", "subprocess", "shutil", "sqlite_utils.db"):
+    late = ("ctypes", "zoneinfo", "grp", "pwd", "subprocess", "shutil", "sqlite_utils.db", "tests.makers.mounts")
+    for name in late:
         importlib.import_module(name)  # imported late by others, and another user may not read where they lie
 
     import toolkit
@@ -199,6 +201,8 @@ def _child(request: dict[str, Any]) -> int:
 
 def _serve() -> None:
     _import_everything()
+    gc.collect()
+    gc.freeze()  # else the first collection of each run writes to, and so copies, every page that they share
     for line in sys.stdin.buffer:
         request = json.loads(line)
         if "wait" in request:
