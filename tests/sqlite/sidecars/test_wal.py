@@ -139,7 +139,9 @@ def test_a_lost_header_hides_nothing(tmp_path: Path, damage: tuple[int, int], pa
     rows = sidecars.rows_of(laid_over(path, whole, tmp_path / "whole.db"))
     with open(f"{path}-wal", "r+b") as file:
         file.seek(damage[0])
-        file.write(bytes(32) if damage == (0, 32) else b"\xee" * (damage[1] - damage[0]))
+        there = file.read(damage[1] - damage[0])
+        file.seek(damage[0])
+        file.write(bytes(32) if damage == (0, 32) else bytes(byte ^ 0xFF for byte in there))
     read = wal.read(f"{path}-wal")
     assert read.header == ("zeroed" if damage == (0, 32) else "broken")
     assert (read.page_size, read.salt, read.replayed) == (page_size, whole.salt, 0)
