@@ -37,7 +37,7 @@ does not cost the rows behind it.
 | page 1 is gone, no backup | the rows, in `lost_and_found`: names of tables and columns were on that page |
 | a `CREATE TABLE` no longer parses | the rows under the table's name; a column whose name is lost becomes `c3` |
 | a root or inner page of a table is lost | everything: the leaves are found again by what is on them |
-| leaves of a table are lost | all other rows; those of the leaves from a backup, never one that was deleted since |
+| leaves of a table are lost | the others, and what its indexes hold whole; the rest from a backup, but no deleted row |
 | an index, a full-text index or an R-tree is damaged | everything that a table holds: it is made anew |
 | the file was cut | what is in the part that is left |
 | bytes before or behind it, CR LF conversion | everything, or nearly |

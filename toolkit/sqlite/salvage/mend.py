@@ -16,7 +16,7 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import build, counters, leftover, orphans, remains, spans, witness
+from toolkit.sqlite.salvage import build, copied, counters, leftover, orphans, remains, spans, witness
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
@@ -106,6 +106,7 @@ class Mender:
             questions, beside = self._questions(targets), self.image.size > SMALL
             with remains.Hearing(self.survey, questions, beside=beside, should_stop=self.should_stop) as self.hearing:
                 self._carve(targets)
+                self._copy(targets)
                 self._rebuild(targets)
             self._rebuild_unkeyed(known)
         finally:
@@ -316,6 +317,14 @@ class Mender:
                 self._doubt(f"page {page}", str(carved) or type(carved).__name__)
             else:
                 self._take_orphan(carved, open_targets)
+
+    def _copy(self, targets: dict[str, Target]) -> None:
+        """Take from sound indexes the rows that are lost and that these hold whole."""
+        for name, target in targets.items():
+            with contained(functools.partial(self._doubt, f"what the indexes hold of table {name}")):
+                rows = copied.restore(self.survey, target, self.index_trees)
+                if rows:
+                    self.result.said.append(f"{rows} rows of {name} were put together from its indexes")
 
     def _carve_place(self, target: Target, place: Place) -> None:
         after, upto = target.bounds.get(place.page, (LEAST, MOST))
