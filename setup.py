@@ -11,7 +11,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 COLLECTION = Path("ansible_collections", "lifeboat", "toolkit")
-CARRIED = ("galaxy.yml", "LICENSE", "README.md", "meta/runtime.yml", "roles/**/*", "playbooks/*.yml")
+CARRIED = ("galaxy.yml", "LICENSE", "README.md", "meta/runtime.yml", "roles/**/*", "playbooks/*.yml", "plugins/**/*.py")
 
 
 class BuildWithCollection(build_py):

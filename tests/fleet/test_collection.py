@@ -86,8 +86,8 @@ def test_the_collection_has_the_version_of_the_package() -> None:
 
 def test_every_playbook_that_the_issue_names_is_there() -> None:
     named = "site backup status diagnose repair restore rescue verify rehearse sync upgrade uninstall emergency"
-    carrying = ["carry", "carried"]  # of `lifeboat fleet restore --from-host`
-    assert sorted([*named.split(), *carrying]) == PLAYBOOKS
+    of_fleet = ["ping", "carry", "carried"]  # for `lifeboat fleet ping`, `lifeboat fleet restore --from-host`
+    assert sorted([*named.split(), *of_fleet]) == PLAYBOOKS
 
 
 def test_the_unit_of_the_role_is_the_one_of_the_examples() -> None:

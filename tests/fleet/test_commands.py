@@ -12,9 +12,11 @@ import pytest
 
 from tests.makers import damaged, databases
 from tests.makers.fleets import ORDERS, Fleet, dead, fleet
-from toolkit.errors import CancelledError
+from toolkit.errors import CancelledError, FleetError
 from toolkit.events import Event, Logged
-from toolkit.fleet.host import HostRun, Result
+from toolkit.fleet import collection, playbook
+from toolkit.fleet.host import Contact, HostRun, News, Result
+from toolkit.fleet.news import Account
 from toolkit.jobs.context import Job
 from toolkit.jobs.journal import read
 from toolkit.operations import fleet as operation
@@ -247,6 +249,57 @@ def _end_sleepers(program: Path) -> None:
             continue
         if command == b"sleep\x00600\x00" and str(program.parent.parent).encode() in home + command:
             os.kill(int(folder.name), 9)
+
+
+def ran_playbook(servers: Fleet, name: str, folder: Path, **variables: object) -> dict[str, HostRun]:
+    asked = playbook.Request(
+        inventory=(str(servers.inventory),),
+        playbook=f"lifeboat.toolkit.{name}",
+        collections=collection.where(folder),
+        variables=variables,
+    )
+    private = folder / "run"
+
+    def listener(news: News, host: HostRun) -> None:
+        assert private.stat().st_mode & 0o777 == 0o700
+        assert list(private.rglob("job_events/*")) == []  # ansible-runner's callback writes what servers answer there
+
+    return playbook.run(asked, private, os.environ, listener=listener)
+
+
+def test_servers_whose_turn_did_not_come_are_named(servers: Fleet, tmp_path: Path) -> None:
+    servers.write_inventory(**{"a-dead": dead()})
+    limits = {"lifeboat_serial": 1, "lifeboat_max_fail_percentage": 0, "lifeboat_hosts": "others,web"}
+    ran = ran_playbook(servers, "sync", tmp_path, **limits)
+    assert {name: host.contact for name, host in ran.items()} == {
+        "a-dead": Contact.UNREACHABLE,
+        "web-01": Contact.WAITING,
+        "web-02": Contact.WAITING,
+    }
+    assert "turn did not come" in operation.row_of(ran["web-01"]).error
+
+
+def test_what_a_playbook_changed_is_in_the_row_of_the_server(servers: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "web-01").mkdir()
+    place = f"{tmp_path}/{{{{ inventory_hostname }}}}"
+    ran = ran_playbook(servers, "carried", tmp_path, lifeboat_carry_place=place)
+    assert {name: operation.row_of(host).changed for name, host in ran.items()} == {"web-01": True, "web-02": False}
+
+
+def test_no_server_speaks_for_another() -> None:
+    heard: list[tuple[News, str]] = []
+    account = Account([], "secret", listener=lambda news, host: heard.append((news, host.name)), meant=heard.append)
+    account.take('secret {"kind": "play", "hosts": ["web-01", "web-02"]}')
+    account.take('other {"kind": "failed", "host": "web-02", "why": ["says web-01"]}')
+    account.take('{"kind": "failed", "host": "web-02", "why": ["says web-01"]}')
+    account.take('secret {"kind": "failed", "host": "web-01", "why": ["", "no  room"]}')
+    assert heard == [["web-01", "web-02"], (News.FAILED, "web-01")]
+    assert (account.hosts["web-01"].error, account.hosts["web-02"].contact) == ("no room", Contact.WAITING)
+
+
+def test_a_playbook_that_cannot_begin_says_why(servers: Fleet, tmp_path: Path) -> None:
+    with pytest.raises(FleetError, match=r"lifeboat\.toolkit\.nothing"):
+        ran_playbook(servers, "nothing", tmp_path)
 
 
 def test_what_a_run_is_told_is_on_no_command_line(servers: Fleet, tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ def test_the_wheel_carries_the_collection_where_ansible_looks_for_it(wheel: Path
         archive.extractall(tmp_path)
     carried = tmp_path / "ansible_collections/lifeboat/toolkit"
     found = {str(path.relative_to(carried)) for path in carried.rglob("*") if path.is_file()}
-    parts = [path for folder in ("roles", "playbooks") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    below = [path for folder in ("roles", "playbooks", "plugins") for path in (ROOT / folder).rglob("*")]
+    parts = [path for path in below if path.is_file() and path.suffix != ".pyc"]
     assert {str(path.relative_to(ROOT)) for path in parts} | {"galaxy.yml", "meta/runtime.yml"} <= found
     ran = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "--list-tasks", "-i", "localhost,", "lifeboat.toolkit.site"],

@@ -40,7 +40,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class HostRun(msgspec.Struct, kw_only=True):
     """One server in a run: how far it got, what it is at, why it failed, and what each command on it answered.
 
-    `heard` is when it answered last.
+    `heard` is when it answered last, `changed` whether a task changed something there (known at the end).
     """
 
     name: str
@@ -48,8 +48,8 @@ class HostRun(msgspec.Struct, kw_only=True):
     task: str = ""
     error: str = ""
     heard: datetime | None = None
+    changed: bool = False
     results: list[Result] = msgspec.field(default_factory=list)
-    facts: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class News(enum.StrEnum):

@@ -29,9 +29,7 @@ def hosts(inventory: Sequence[Path | str], limit: str, environ: Mapping[str, str
     Raises `UsageError` for an inventory that is not there or cannot be read, `NotFoundError` where no server is left,
     `FleetError` where Ansible is not installed or hangs.
     """
-    for one in inventory:
-        if "," not in str(one) and not Path(one).exists():
-            raise UsageError("there is no such inventory", subject=one, hint="name the file or folder with -i")
+    require(inventory)
     command = [program("ansible-inventory", environ), "--list", *_sources(inventory)]
     if limit:
         command += ["--limit", limit]
@@ -49,6 +47,13 @@ def hosts(inventory: Sequence[Path | str], limit: str, environ: Mapping[str, str
             "no server of the inventory is meant", subject=limit or str(inventory[0]), hint="lifeboat fleet hosts"
         )
     return found
+
+
+def require(inventory: Sequence[Path | str]) -> None:
+    """Raise `UsageError` for an inventory that is not there; Ansible would only warn, and take the others."""
+    for one in inventory:
+        if "," not in str(one) and not Path(one).exists():
+            raise UsageError("there is no such inventory", subject=one, hint="name the file or folder with -i")
 
 
 def _sources(inventory: Sequence[Path | str]) -> list[str]:

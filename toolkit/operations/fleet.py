@@ -162,14 +162,13 @@ def run(session: Session, asked: FleetRequest, job: Job) -> FleetReport:
     A destructive one without `digests` only makes its plan on each. Raises what reading the inventory raises,
     `FleetError` where Ansible cannot begin, `CancelledError`; what had begun on a server may still go on there.
     """
-    there = inventory.hosts(asked.inventory, asked.limit, session.environ)
-    job.step("servers", f"{asked.operation} on {count_text(len(there), 'server')}")
-    listener = _Teller(job, len(there))
+    teller = _Teller(job, asked.operation)
     ran = playbook.run(
-        _play(session, asked, there),
+        _play(session, asked),
         _folder(session, job),
         session.environ,
-        listener=listener,
+        listener=teller,
+        meant=teller.meant,
         should_stop=job.should_stop,
     )
     report = FleetReport(operation=asked.operation, hosts={name: row_of(host) for name, host in ran.items()})
@@ -177,11 +176,7 @@ def run(session: Session, asked: FleetRequest, job: Job) -> FleetReport:
     return report
 
 
-def _play(session: Session, asked: FleetRequest, there: Sequence[Host]) -> playbook.Request:
-    names = tuple(host.name for host in there)
-    common: dict[str, Any] = {"inventory": asked.inventory, "hosts": names, "limit": asked.limit, "forks": asked.forks}
-    if asked.operation == "ping":
-        return playbook.Request(module="ansible.builtin.ping", **common)
+def _play(session: Session, asked: FleetRequest) -> playbook.Request:
     variables: dict[str, Any] = {"lifeboat_run_targets": list(asked.targets), "lifeboat_run_quiet": True}
     words = (*OWN_WORDS.get(asked.operation, ()), *asked.words)
     if words:
@@ -191,12 +186,13 @@ def _play(session: Session, asked: FleetRequest, there: Sequence[Host]) -> playb
     if asked.operation in DESTRUCTIVE:
         variables |= {"lifeboat_serial": "100%", "lifeboat_max_fail_percentage": 100}
         variables |= {"lifeboat_run_confirmed": asked.digests is not None, "lifeboat_run_digests": asked.digests or {}}
-    cache = locations.cache_directory(session.environ, session.uid)
     return playbook.Request(
+        inventory=asked.inventory,
+        limit=asked.limit,
+        forks=asked.forks,
         playbook=f"{collection.NAME}.{PLAYBOOKS.get(asked.operation, asked.operation)}",
         variables=variables,
-        collections=collection.where(cache),
-        **common,
+        collections=collection.where(locations.cache_directory(session.environ, session.uid)),
     )
 
 
@@ -217,11 +213,18 @@ def _folder(session: Session, job: Job) -> Path:
 class _Teller:
     """Tells a job what happens on the servers."""
 
-    def __init__(self, job: Job, total: int) -> None:
+    def __init__(self, job: Job, operation: str) -> None:
         self._job = job
+        self._operation = operation
         self._ended: set[str] = set()
-        self._total = total
-        self._progress = job.progress(unit="hosts", total=total)
+        self._total = 0
+        self._progress = job.progress(unit="hosts")
+
+    def meant(self, names: Sequence[str]) -> None:
+        """Begin the step on these servers; raises `CancelledError` when the job was cancelled."""
+        self._total = len(names)
+        self._job.step("servers", f"{self._operation} on {count_text(self._total, 'server')}")
+        self._progress = self._job.progress(unit="hosts", total=self._total)
 
     def __call__(self, news: News, host: HostRun) -> None:
         say = self._job.log
@@ -232,8 +235,7 @@ class _Teller:
             result = host.results[-1]
             word = "failed" if result.failed else "done"
             say(Level.INFO, "host-result", f"{result.operation} {word}", host=host.name, exit=result.exit)
-            return
-        if news is News.UNREACHABLE:
+        elif news is News.UNREACHABLE:
             say(Level.ERROR, "host-unreachable", host.error, host=host.name)
         elif news is News.FAILED:
             say(Level.ERROR, "host-failed", host.error, host=host.name)
@@ -252,7 +254,7 @@ def row_of(host: HostRun) -> HostRow:
     if last is not None:
         return _answered(last, host)
     if host.contact is Contact.DONE:
-        return HostRow(outcome="ok", changed=bool(host.facts.get("changed")))
+        return HostRow(outcome="ok", changed=host.changed)
     if host.contact is Contact.FAILED:
         return HostRow(outcome="failed", error=host.error)
     return HostRow(outcome="failed", reached=False, error="its turn did not come: the run had ended before")
