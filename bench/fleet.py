@@ -18,37 +18,37 @@ import measuring
 from measuring import Cost
 
 SERVERS = 500
+FEW = 10
+"""One server out of so many is measured too, for what does not depend on their number."""
 FORKS = 20
-PLAYS = ("ping", "status")
 _BIN = Path(sys.executable).parent
 
 
 def measure(folder: Path, servers: int, rounds: int) -> dict[str, Any]:
     """Return for each play the medians of both ways, and the ratios within a round."""
+    few = max(2, servers // FEW)
     environment = _prepare(folder, servers)
-    figures: dict[str, Any] = {"servers": servers, "forks": FORKS, "plays": {}}
-    for play in PLAYS:
-        costs: dict[str, list[Cost]] = {"ansible": [], "lifeboat": []}
-        for _ in range(rounds):
-            for way, command in _ways(play, folder).items():
-                costs[way].append(measuring.run(command, env=environment, cwd=folder, accept=(0,), watch=True))
-        found: dict[str, Any] = {way: measuring.summary(ran) for way, ran in costs.items()}
-        for kind in ("wall", "cpu"):
-            pairs = zip(costs["lifeboat"], costs["ansible"], strict=True)
-            found[f"{kind}_ratio"] = statistics.median(
-                getattr(one, kind) / getattr(other, kind) for one, other in pairs
-            )
-        figures["plays"][play] = found
-    return figures
+    runs = [_measure(folder, environment, play, count, rounds) for play, count in
+            (("ping", few), ("ping", servers), ("status", servers))]  # fmt: skip
+    return {"sizes": [few, servers], "forks": FORKS, "plays": runs}
 
 
-def _ways(play: str, folder: Path) -> dict[str, list[str]]:
-    inventory = ["-i", str(folder / "servers.json"), "--forks", str(FORKS)]
-    bare = (
-        [str(_BIN / "ansible"), "all", "-m", "ansible.builtin.ping", *inventory]
-        if play == "ping"
-        else [str(_BIN / "ansible-playbook"), f"lifeboat.toolkit.{play}", *inventory, "-e", f"@{folder / 'vars.json'}"]
-    )
+def _measure(folder: Path, environment: dict[str, str], play: str, servers: int, rounds: int) -> dict[str, Any]:
+    costs: dict[str, list[Cost]] = {"ansible": [], "lifeboat": []}
+    for _ in range(rounds):
+        for way, command in _ways(play, folder, servers).items():
+            costs[way].append(measuring.run(command, env=environment, cwd=folder, accept=(0,), watch=True))
+    found: dict[str, Any] = {way: measuring.summary(ran) for way, ran in costs.items()}
+    for kind in ("wall", "cpu"):
+        pairs = zip(costs["lifeboat"], costs["ansible"], strict=True)
+        found[f"{kind}_ratio"] = statistics.median(getattr(one, kind) / getattr(other, kind) for one, other in pairs)
+    return {"play": play, "servers": servers, **found}
+
+
+def _ways(play: str, folder: Path, servers: int) -> dict[str, list[str]]:
+    inventory = ["-i", str(folder / "servers.json"), "--limit", f"all[0:{servers - 1}]", "--forks", str(FORKS)]
+    variables = ["-e", f"@{folder / 'vars.json'}"] if play != "ping" else []
+    bare = [str(_BIN / "ansible-playbook"), f"lifeboat.toolkit.{play}", *inventory, *variables]
     return {"ansible": bare, "lifeboat": [*machine.lifeboat_command(), "fleet", play, *inventory]}
 
 
@@ -72,7 +72,7 @@ def _prepare(folder: Path, servers: int) -> dict[str, str]:
     if not (collections / "toolkit").is_symlink():
         (collections / "toolkit").symlink_to(Path(__file__).resolve().parent.parent)
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},  # as installed
         **_own(folder),
         "ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",

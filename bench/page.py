@@ -37,8 +37,8 @@ each measurement, so that no way pays for what another left to be written.
 """
 
 SIMULATED = """The servers are simulated: each answers at once, so that only the control node is measured, where Ansible
-alone runs the same play with the same settings. `lifeboat fleet` reads the inventory, follows every event, keeps a
-row for each server and writes the journal of the job.
+alone runs the same play with the same settings. `lifeboat fleet` follows every event, keeps a row for each server and
+writes the journal of the job.
 """
 
 SCREENS = """`lifeboat tui` on a terminal of 80x24 with 256 colours. A start is over when its text can be read; cold is
@@ -153,16 +153,32 @@ def _memory(scenario: Mapping[str, Any]) -> str:
 
 def _fleet(scenario: Mapping[str, Any]) -> str:
     figures = scenario["figures"]
+    few, many = min(figures["sizes"]), max(figures["sizes"])
     rows = []
-    for play, found in figures["plays"].items():
-        for way, name in (("ansible", f"Ansible alone: {play}"), ("lifeboat", f"`lifeboat fleet {play}`")):
-            one = found[way]
-            wall, cpu = (f"**{found[f'{kind}_ratio']:.2f}**" if way == "lifeboat" else "" for kind in ("wall", "cpu"))
+    for run in figures["plays"]:
+        for way, name in (
+            ("ansible", f"Ansible alone: {run['play']}"),
+            ("lifeboat", f"`lifeboat fleet {run['play']}`"),
+        ):
+            one = run[way]
+            wall, cpu = (f"**{run[f'{kind}_ratio']:.2f}**" if way == "lifeboat" else "" for kind in ("wall", "cpu"))
             sizes = (_mib(one["largest"]), _mib(one["together"]))
-            rows.append([name, f"{one['wall']:.1f}", wall, f"{one['cpu']:.1f}", cpu, *sizes])
-    text = f"## {figures['servers']} servers\n\n{_about(scenario)} {figures['forks']} at once.\n\n{SIMULATED}\n"
-    head = ["", "wall", "ratio", "CPU", "ratio", "largest process, MiB", "all together, MiB"]
-    return text + _table(head, rows)
+            rows.append([name, f"{run['servers']}", f"{one['wall']:.1f}", wall, f"{one['cpu']:.1f}", cpu, *sizes])
+    text = f"## {many} servers\n\n{_about(scenario)} {figures['forks']} at once.\n\n{SIMULATED}\n"
+    head = ["", "servers", "wall", "ratio", "CPU", "ratio", "largest process, MiB", "all together, MiB"]
+    return (
+        text + _table(head, rows) + "\n" + _added([run for run in figures["plays"] if run["play"] == "ping"], few, many)
+    )
+
+
+def _added(pings: Sequence[Mapping[str, Any]], few: int, many: int) -> str:
+    """Return in words what of a `ping` is there whatever the number of servers, and what each one costs."""
+    said = []
+    for kind in ("wall", "cpu"):
+        more = {run["servers"]: run["lifeboat"][kind] - run["ansible"][kind] for run in pings}
+        each = (more[many] - more[few]) / (many - few)
+        said.append(f"{more[few] - each * few:.2f} s and {each * 1000:.1f} ms for each server ({kind})")
+    return f"What `lifeboat fleet ping` takes longer: {', '.join(said)}.\n"
 
 
 def _screens(scenario: Mapping[str, Any]) -> str:
