@@ -18,6 +18,7 @@ from toolkit.sqlite.salvage.entries import Entry, page_entries
 from toolkit.sqlite.salvage.shape import Shape, blank, learn
 from toolkit.sqlite.salvage.statement import Records
 from toolkit.sqlite.salvage.survey import Survey
+from toolkit.sqlite.salvage.unread import unread
 
 OWN = {
     "sqlite_sequence": "CREATE TABLE sqlite_sequence(name,seq)",
@@ -269,6 +270,10 @@ def _prove(schema: Schema) -> None:
                 schema.lost.append(f"{entry.kind} {entry.name}")
                 continue
             kept.append(entry)
+        for entry in unread(connection, kept):
+            kept.remove(entry)
+            schema.broken.append(entry)
+            schema.lost.append(f"{entry.kind} {entry.name}")
         nodes = {f"{entry.name}_node" for entry in kept if entry.virtual}
         for entry in kept:
             if entry.kind == "table" and not entry.virtual:
@@ -310,8 +315,8 @@ def _one_name(connection: sqlite3.Connection, entry: Entry) -> None:
 
 def _plausible(connection: sqlite3.Connection, entry: Entry) -> bool:
     """Answer whether an entry that cannot be tried out is a statement: SQLite reads no schema in which one is none."""
-    if (entry.sql or "").lstrip()[:6].upper() != "CREATE":
-        return False
+    if (entry.sql or "").lstrip()[:6].upper() != "CREATE" or "\0" in (entry.sql or ""):
+        return False  # SQLite reads up to the first zero: what lies before it can be another statement
     try:
         connection.execute(f"EXPLAIN {entry.sql}")
     except (sqlite3.Error, sqlite3.Warning) as error:
