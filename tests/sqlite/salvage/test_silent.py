@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from tests.makers import databases
 from tests.sqlite.salvage.conftest import Repaired
 from tests.sqlite.salvage.test_cures import PAGE, page_of, span
+from toolkit.sqlite.account import Gap
 from toolkit.sqlite.salvage import engine, mend
+from toolkit.sqlite.salvage.measure import Measure, measure
 
 Repair = Callable[..., Repaired]
 
@@ -173,3 +176,67 @@ def test_a_row_without_a_value_that_its_column_needs_is_kept_apart_in_a_large_fi
     result = repaired(original, damage)
     assert (result.missing, result.extra) == ({"users": 1}, {})
     assert result.account.tables["users"].doubtful == 1
+
+
+def test_a_table_that_lay_behind_the_end_of_a_cut_file_is_a_gap(tmp_path: Path, repaired: Repair) -> None:
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE kept(id INTEGER PRIMARY KEY, a TEXT)")
+        connection.execute("CREATE TABLE gone(id INTEGER PRIMARY KEY, a TEXT)")
+        connection.execute("INSERT INTO kept VALUES (1, 'kept')")
+        connection.execute("INSERT INTO gone VALUES (1, 'gone')")
+
+    def damage(data: bytearray) -> None:
+        del data[page_of(original, "gone") * PAGE - PAGE :]
+
+    result = repaired(original, damage)
+    assert result.missing == {"gone": 1}
+    assert result.account.tables["gone"].gaps == (Gap(None, None),)
+    assert result.account.tables["kept"].whole
+
+
+@pytest.mark.parametrize("length", [400, 1200], ids=["zeros-in-it", "ends-early"])
+def test_pages_found_again_whose_overflow_pages_are_lost_are_carved(
+    tmp_path: Path, repaired: Repair, length: int
+) -> None:
+    """The first part of the file is zeros: the leaves at its end are adopted, and one of their rows lost its rest."""
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE letters(id INTEGER PRIMARY KEY, subject TEXT, body TEXT)")
+        rows = [(n, f"subject {n}", f"letter {n}: " * (length if n == 490 else 2)) for n in range(1, 1000)]
+        connection.executemany("INSERT INTO letters VALUES (?, ?, ?)", rows)
+    reference = Path(shutil.copyfile(original, tmp_path / "reference.db"))
+    data = original.read_bytes()
+    (leaf,) = (number for number in range(2, len(data) // PAGE + 1) if b"subject 490" in data[span(number)])
+    rest = [n for n in range(2, len(data) // PAGE + 1) if n != leaf and data[span(n)].count(b"letter 490") > 100]
+
+    def damage(data: bytearray) -> None:
+        data[: (leaf - 2) * PAGE] = bytes((leaf - 2) * PAGE)
+        for number in rest:
+            data[span(number)] = bytes(PAGE)
+
+    result = repaired(original, damage, reference)
+    account = result.account.tables["letters"]
+    assert account.read + account.carved == 999 - result.missing["letters"] > 0
+    assert not account.whole
+    with databases.opened(result.output) as connection:
+        left = {row[0] for row in connection.execute("SELECT id FROM letters")}
+    assert {489, 491} <= left
+    assert 490 not in left
+
+
+def test_a_result_that_fails_its_checks_is_never_whole(
+    tmp_path: Path, repaired: Repair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = two_tables(tmp_path / "a.db")
+    page = page_of(original, "one", 2)
+
+    def failing(*arguments: object, **options: object) -> Measure:
+        found = measure(*arguments, **options)  # type: ignore[arg-type]
+        found.failed.append("a page is used twice")
+        return found
+
+    monkeypatch.setattr(engine, "measure", failing)
+    result = repaired(original, lambda data: data.__setitem__(span(page), bytes(PAGE)), original)
+    assert any("a page is used twice" in doubt for doubt in result.account.doubts)
+    assert not result.account.complete

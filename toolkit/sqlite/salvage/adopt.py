@@ -22,6 +22,7 @@ from toolkit.sqlite.salvage.carve import LEAST, MOST, Row
 from toolkit.sqlite.salvage.profile import LEAST_ROWS, Profile
 from toolkit.sqlite.salvage.shape import Shape
 from toolkit.sqlite.salvage.survey import Place, Survey, Tree
+from toolkit.sqlite.salvage.torn import has_torn
 from toolkit.sqlite.salvage.witness import Witness
 
 SAMPLE = 24
@@ -219,10 +220,10 @@ class Known:
 
 
 class Adoption:
-    """Gives groups of orphan leaves to tables."""
+    """Gives groups of orphan leaves to tables; `thorough` looks for torn rows on each of them."""
 
-    def __init__(self, survey: Survey, targets: list[Target], known: Known) -> None:
-        self.survey, self.targets, self.known = survey, targets, known
+    def __init__(self, survey: Survey, targets: list[Target], known: Known, *, thorough: bool = False) -> None:
+        self.survey, self.targets, self.known, self.thorough = survey, targets, known, thorough
         self.image = survey.image
         self.unplaced: list[int] = []
 
@@ -246,11 +247,17 @@ class Adoption:
         return [place.page for place in group.places if place.page and not place.broken and counts[place.page]]
 
     def sample(self, group: Tree) -> list[tuple[int, list[Value] | None]]:
-        """Return rows of a group."""
+        """Return rows of a group; one whose overflow pages are lost says nothing, and is left out."""
         leaves = self.leaves(group)
         step = max(1, len(leaves) // 6)
         each = max(4, SAMPLE // max(1, len(leaves[::step])))
-        return [row for page in leaves[::step] for row in leaf_rows(self.image, page, each)]
+        broken = self.survey.broken_chains
+        return [
+            row
+            for page in leaves[::step]
+            for row in leaf_rows(self.image, page, each)
+            if row[1] is not None or page not in broken
+        ]
 
     def run(self) -> None:
         """Place every group that has one place only, or a clearly best one; the others stay in `unplaced`."""
@@ -306,9 +313,11 @@ class Adoption:
         return score
 
     def give(self, group: Tree, target: Target) -> None:
-        """Hang the leaves of a group into a table, also those of its pages that are broken."""
+        """Hang the leaves of a group into a table; those that are broken, or lack overflow pages, are to be carved."""
         found = self.survey.found
         for place in group.places:
+            if place.page and not place.broken:
+                place.broken = place.page in self.survey.broken_chains or self._is_torn(place.page, target.shape)
             if not place.page or place.broken:
                 target.tree.places.append(Place(place.page, broken=place.broken))
                 continue
@@ -320,6 +329,9 @@ class Adoption:
                 else:
                     self.unplaced.append(place.page)
         target.tree.inner.extend(group.inner)
+
+    def _is_torn(self, page: int, shape: Shape) -> bool:
+        return self.thorough and not shape.nodes and has_torn(self.image, page)
 
     def learn(self, target: Target, page: int) -> None:
         """Let the profile of a table learn a few rows of a leaf."""

@@ -184,6 +184,7 @@ class _Repair:
                 reference=self.reference,
                 thorough=bool(doubted),
                 doubted=doubted,
+                cut=settled.cut,
                 suspects=settled.suspects,
                 remains=self.remains,
                 on_progress=self.on_progress,
@@ -216,7 +217,7 @@ class _Repair:
                 kept_apart = leftover.keep(connection, apart, lone)
         small = image.size <= SMALL
         checked = finish.checked and not (small or finish.broken or finish.unfilled or rebuilt)
-        way = _Way(settled, written, mended, measure(written, full=small, checked=checked))
+        way = _Way(settled, written, mended, measure(written, full=small, checked=checked, count=True))
         way.checked = checked and finish.as_it_is
         way.apart, way.broken = kept_apart, finish.broken
         way.doubtful = [(table, row.rowid) for table, row in apart]
@@ -230,7 +231,8 @@ class _Repair:
         for name in finish.unfilled:
             mended.gaps[name] = [(None, None)]
             mended.key_gaps.pop(name, None)
-        way.doubts = [*doubts, *mended.doubts, *finish.doubts, *marred, *unfilled]
+        failed = [f"the result does not pass every check ({line})" for line in way.found.failed[:1]]
+        way.doubts = [*doubts, *mended.doubts, *finish.doubts, *marred, *unfilled, *failed]
         way.boxes = {one.table: one for one in rebuilt if one.lost}
         way.lost = [*mended.schema.lost, *finish.lost]
         way.strategy = _strategy(settled, mended, rebuilt)

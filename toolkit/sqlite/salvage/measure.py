@@ -34,23 +34,26 @@ class Measure:
         return sum(self.rows.values())
 
 
-def measure(path: Path, *, full: bool = True, checked: bool = False) -> Measure:
+def measure(path: Path, *, full: bool = True, checked: bool = False, count: bool = False) -> Measure:
     """Check and count a private database in rollback mode; the check of full-text indexes may write to it.
 
     Without `full` by `quick_check`, which leaves the content of indexes out. Of what is damaged nothing but the first
-    fault is found out. One whose tables are `checked` already is only counted. Damage is a result, never an exception.
+    fault is found out, unless its rows are to be `count`ed. One whose tables are `checked` already is only counted.
+    Damage is a result, never an exception.
     """
     found = Measure()
     try:
         with contextlib.closing(connect(path, "mode=rw")) as connection:
             checks = ("quick_check", "integrity_check") if full else ("quick_check",)
-            _by_sqlite(connection, path, found, () if checked else checks)
+            _by_sqlite(connection, path, found, () if checked else checks, count=count)
     except (sqlite3.Error, UnicodeError) as error:  # a message can quote a name that is no UTF-8
         found.failed.append(str(error))
     return found
 
 
-def _by_sqlite(connection: sqlite3.Connection, path: Path, found: Measure, checks: tuple[str, ...]) -> None:
+def _by_sqlite(
+    connection: sqlite3.Connection, path: Path, found: Measure, checks: tuple[str, ...], *, count: bool
+) -> None:
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     for kind, name in connection.execute("SELECT type, name FROM sqlite_master ORDER BY type, name"):
         found.objects.append(f"{kind} {name}")
@@ -64,8 +67,9 @@ def _by_sqlite(connection: sqlite3.Connection, path: Path, found: Measure, check
             lines = [finding.message for finding in itertools.islice(walk(path), 1)] or ["ok"]
         if lines != ["ok"]:
             found.failed += lines
-            if len(checks) > 1:
+            if len(checks) > 1 and not count:
                 return
+            break
     for label in found.objects:
         kind, _, name = label.partition(" ")
         if kind == "table":

@@ -73,13 +73,14 @@ class Mender:
         reference: Path | None,
         thorough: bool = False,
         doubted: frozenset[str] = frozenset(),
+        cut: bool = False,
         suspects: frozenset[int] = frozenset(),
         remains: Sequence[tuple[int, bytes]] = (),
         on_progress: Progress = no_progress,
         should_stop: ShouldStop = never_stop,
     ) -> None:
         self.on_progress = on_progress
-        self.doubted, self.suspects, self.remains = doubted, suspects, remains
+        self.doubted, self.cut, self.suspects, self.remains = doubted, cut, suspects, remains
         self.image, self.reference = image, reference
         self.thorough = thorough or image.size <= SMALL
         self.should_stop = should_stop
@@ -98,7 +99,7 @@ class Mender:
         known = Known(self.reference)
         try:
             targets = self._targets(known)
-            adoption = Adoption(self.survey, list(targets.values()), known)
+            adoption = Adoption(self.survey, list(targets.values()), known, thorough=self.thorough)
             with contained(functools.partial(self._doubt, "pages that lost their table")):
                 adoption.run()
             self.result.unplaced = adoption.unplaced
@@ -372,14 +373,14 @@ class Mender:
         self.result.apart += [(name, row) for row in target.apart]
 
     def _explained(self, target: Target) -> bool:
-        """Answer whether no page can be missing: every hole was an inner page, and no page of the file is left over."""
+        """Answer whether no page can be missing: every hole was an inner page, no page of a whole file is left over."""
         places = [place for place in target.tree.places if not place.page or place.broken]
         if all(place.page and place.explained and place.depth == target.tree.leaf_depth for place in places):
             return True
         if self._left_over is None:
             interior, count = self.found.interior.items(), self.image.page_count
             outside = any(self.survey.used[page] and max(inner[0]) > count for page, inner in interior)
-            self._left_over = outside or bool(self.survey.unexplained() or self.result.unplaced)
+            self._left_over = self.cut or outside or bool(self.survey.unexplained() or self.result.unplaced)
         # where a page is missing in a known place, even a sound page of an index may have been written over it
         left_over = self._left_over or bool(target.tree.root and self.survey.orphans())
         inner = all(place.explained or (place.depth == 0 and target.kept) for place in places if place.page)
@@ -445,7 +446,7 @@ class Mender:
         widths = {len(index.columns) for one in shapes for index in one.indexes}
         widths |= {len(one.columns) for one in shapes if one.without_rowid}
         profile = self.profiles.get(entry.name, Profile())
-        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, widths)
+        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, widths, cut=self.cut)
         self.result.unkeyed[entry.name] = taken
         self.result.tables.append(entry.name)
         self.result.carved[entry.name] = taken.carved

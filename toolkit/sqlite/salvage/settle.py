@@ -30,7 +30,7 @@ class Settled:
 
     `uncommitted`: it holds half of a transaction that never ended, so any other is better. `unsure`: a sidecar
     was played in that may be another database's, so one that is sound without it is better. `suspects`: pages whose
-    rows have to be looked at even if SQLite finds nothing wrong.
+    rows have to be looked at even if SQLite finds nothing wrong. `cut`: its header counts more pages than there are.
     """
 
     path: Path
@@ -39,6 +39,7 @@ class Settled:
     wal: bool = False
     uncommitted: bool = False
     unsure: bool = False
+    cut: bool = False
     suspects: frozenset[int] = frozenset()
     doubts: list[str] = field(default_factory=list)
 
@@ -77,7 +78,7 @@ class _Work:
         )
         if found.kind in ("empty", "other", "encrypted"):
             raise UnrepairableError(found.faults[0].text, subject=self.source, hint="restore the newest good backup")
-        base, said = self.scratch / "base.db", []
+        base, said, cut = self.scratch / "base.db", [], any(fault.code == "cut" for fault in found.faults)
         if found.sound and self.move and frames is None and journal is None:
             os.rename(self.source, base)
         elif found.sound:
@@ -92,7 +93,7 @@ class _Work:
                 page_size=page_size,
             )
             said = [fault.text for fault in mending.mended if fault.code != "page-1"]
-        alone = Settled(base, "header" if said else "none", said)
+        alone = Settled(base, "header" if said else "none", said, cut=cut)
         self.result.files = [alone]
         if not found.sound and frames is None and journal is None and not found.begin and not found.newlines:
             self._realign(found.header)

@@ -52,19 +52,30 @@ class Unkeyed:
         profile: Profile,
         known: Known,
         others: AbstractSet[int] = frozenset(),
+        *,
+        cut: bool = False,
     ) -> Unkeyed:
         """Write the records of all pages of `tree`, and of orphans that fit and have new keys, into a plain tree.
 
         `profile` has seen rows of a reference where only that one names the table. `others` are how many values the
-        records of other trees have that may lie among the orphans.
+        records of other trees have that may lie among the orphans; a file that is `cut` lacks pages.
         """
-        return _Collecting(survey, tree, shape, profile, known, others).done()
+        return _Collecting(survey, tree, shape, profile, known, others, cut=cut).done()
 
 
 class _Collecting:
     def __init__(
-        self, survey: Survey, tree: Tree, shape: Shape, profile: Profile, known: Known, others: AbstractSet[int]
+        self,
+        survey: Survey,
+        tree: Tree,
+        shape: Shape,
+        profile: Profile,
+        known: Known,
+        others: AbstractSet[int],
+        *,
+        cut: bool,
     ) -> None:
+        self.cut = cut
         self.survey, self.tree, self.shape = survey, tree, shape
         self.profile, self.known = profile, known
         self.image = survey.image
@@ -104,7 +115,7 @@ class _Collecting:
         roots = [self.tree.root, *(page for page in [*tops, *self.read] if page != self.tree.root)]
         held = stretches(found, [page for page in roots if page in self.read], self.read.get)
         strange = [page for page in self.survey.unexplained() if page not in self.read]
-        complete = not strange and not self.left_out
+        complete = not (strange or self.left_out or self.cut)
         return gaps(held, self.shape.orders, self.image.encoding, main=self.tree.root, complete=complete)
 
     def _take(self, page: int, entries: Entries, *, carved: bool = False) -> None:
