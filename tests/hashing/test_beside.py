@@ -31,13 +31,13 @@ def test_nothing_is_being_done_after_it_was_abandoned() -> None:
 
     def work() -> None:
         entered.set()
-        gate.wait(60)
+        gate.wait(10)
         done.append(1)
 
     beside = Beside("test", ahead=3)
     beside.do(work)
     beside.do(done.append, 2)
     entered.wait(60)
-    threading.Timer(0.01, gate.set).start()
+    beside._waiting[-1].add_done_callback(lambda _: gate.set())  # when it was cancelled
     beside.abandon()
     assert done == [1]
