@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.archive.making import IDENT, STEM, file_item, items_of, run, write
+from tests.makers import peaks
 from tests.vault import made
 from toolkit.archive import age
 from toolkit.archive import manifest as format_
@@ -188,21 +187,19 @@ def test_what_is_no_identity_says_so(tmp_path: Path, pair: tuple[Path, str]) -> 
 
 
 def test_memory_stays_flat(tmp_path: Path, pair: tuple[Path, str]) -> None:
-    def chunks() -> Iterator[bytes]:
+    def close_and_open() -> None:
         piece = os.urandom(1 << 20)
-        yield from (piece for _ in range(300))
+        with (tmp_path / "big.age").open("wb") as out:
+            writing = age.AgeStream(out.write, [pair[1]])
+            for _ in range(300):
+                writing.write(piece)
+            writing.finish()
+        with (tmp_path / "big.age").open("rb") as file:
+            packed = iter(lambda: file.read(1 << 20), b"")
+            opened = age.decrypted(packed, Key(identities=(pair[0].read_text(),)))
+            assert sum(len(piece) for piece in opened) == 300 << 20
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with (tmp_path / "big.age").open("wb") as out:
-        writing = age.AgeStream(out.write, [pair[1]])
-        for piece in chunks():
-            writing.write(piece)
-        writing.finish()
-    with (tmp_path / "big.age").open("rb") as file:
-        packed = iter(lambda: file.read(1 << 20), b"")
-        size = sum(len(piece) for piece in age.decrypted(packed, Key(identities=(pair[0].read_text(),))))
-    assert size == 300 << 20
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60 * 1024
+    assert peaks.growth(close_and_open) < 60 << 20
 
 
 def test_a_sealed_manifest_shows_what_it_may_and_opens_for_the_identity_only(pair: tuple[Path, str]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.archive.making import IDENT, STEM, file_item, manifest
+from tests.makers import peaks
 from toolkit.archive.formats import ArchiveSpec
 from toolkit.archive.names import UNLIMITED
 from toolkit.archive.reader import open_archive
@@ -45,18 +46,11 @@ def big(size: int) -> Item:
     return Item(entry, lambda: Content(entry, pieces=pieces()))
 
 
-def peak_memory() -> int:
-    """Return the most MiB that this process had; ru_maxrss would count its parent's memory too."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    [peak] = [int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM")]
-    return peak
-
-
 def read(path: Path) -> None:
     """Read all members of an archive."""
     with open_archive(path) as reader:
         size = sum(len(piece) for member in reader.members(UNLIMITED) for piece in member.pieces)
-    print(json.dumps({"size": size, "peak": peak_memory()}))
+    print(json.dumps({"size": size, "peak": peaks.peak() // MIB}))
 
 
 def main() -> None:
@@ -71,7 +65,7 @@ def main() -> None:
         small = (file_item(f"/srv/{number:06d}", b"small %d" % number) for number in range(options.get("files", 20)))
         writer.add(small)
         written = writer.finish(manifest)
-    print(json.dumps({"size": written.archive.size, "entries": written.files.entries, "peak": peak_memory()}))
+    print(json.dumps({"size": written.archive.size, "entries": written.files.entries, "peak": peaks.peak() // MIB}))
 
 
 if __name__ == "__main__":
