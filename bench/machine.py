@@ -10,7 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = {"sqlite3": "sqlite3", "zstd": "zstd", "tar": "tar", "restic": "restic", "borg": "borgbackup"}
+PACKAGES = {
+    "sqlite3": "sqlite3",
+    "zstd": "zstd",
+    "tar": "tar",
+    "restic": "restic",
+    "borg": "borgbackup",
+    "time": "time",
+}
 """Commands of the measurement and the Debian packages that have them."""
 
 _VERSIONS = {

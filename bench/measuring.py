@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+TIME = "/usr/bin/time"
+"""GNU time: the word `time` of a shell tells no memory."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,23 @@ def run(
     accept: Sequence[int] = (0,),
     watch: bool = False,
 ) -> Cost:
-    """Run `command`, wait for it and return its cost; raises `CommandFailedError` with what it said."""
+    """Run `command`, wait for it and return its cost; raises `CommandFailedError` with what it said.
+
+    GNU time starts it and tells the memory: a process inherits the peak of the one that it was forked from
+    (ru_maxrss, getrusage(2)), which would be the bench itself, and is a MiB with time.
+    """
     began = time.monotonic()
-    with subprocess.Popen(
-        command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with (
+        tempfile.NamedTemporaryFile("r") as told,
+        subprocess.Popen(
+            [TIME, "-q", "-f", "%M", "-o", told.name, *command],
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
         said: list[bytes] = []
         errors = threading.Thread(target=lambda: said.append(process.stderr.read() if process.stderr else b""))
         errors.start()
@@ -53,12 +69,12 @@ def run(
         wall = time.monotonic() - began
         together = watcher.stop() if watcher else 0
         process.returncode = os.waitstatus_to_exitcode(status)
+        memory = told.read().split()
     if process.returncode not in accept:
         words = (b"".join(said) + output[:2000]).decode(errors="replace").strip()[-2000:]
         raise CommandFailedError(f"{' '.join(command)[:200]} ended with {process.returncode}:\n{words}")
-    return Cost(
-        wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, together, output.decode(errors="replace")
-    )
+    cpu = usage.ru_utime + usage.ru_stime
+    return Cost(wall, cpu, int(memory[-1]) * 1024, together, output.decode(errors="replace"))
 
 
 class _Watcher:

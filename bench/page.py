@@ -135,11 +135,11 @@ def _small(scenario: Mapping[str, Any]) -> str:
 
 def _start(scenario: Mapping[str, Any]) -> str:
     rows = [
-        [f"`{name}`", f"{one['wall'] * 1000:.0f}", f"{one['cpu'] * 1000:.0f}"]
+        [f"`{name}`", f"{one['wall'] * 1000:.0f}", f"{one['cpu'] * 1000:.0f}", _mib(one["largest"])]
         for name, one in scenario["figures"].items()
     ]
     text = f"## Starting\n\n{_about(scenario)}\n\n"
-    return text + _table(["command", "wall, ms", "CPU, ms"], rows)
+    return text + _table(["command", "wall, ms", "CPU, ms", "memory, MiB"], rows)
 
 
 def _memory(scenario: Mapping[str, Any]) -> str:
