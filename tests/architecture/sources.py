@@ -1,4 +1,4 @@
-"""The project's own sources, each parsed once, for the tests that read them."""
+"""The project's own sources, for the tests that read them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@functools.cache
-def _parsed(path: str, text: str) -> ast.Module:
-    return ast.parse(text, path)
-
-
-def forget() -> None:
-    """Let all trees go: they are hundreds of MiB, through which each full garbage collection would walk."""
-    _parsed.cache_clear()
-
-
 @dataclass(frozen=True)
 class Module:
     """A Python file: its path below the root of the repository, dotted name and text."""
@@ -34,14 +24,8 @@ class Module:
 
     @property
     def tree(self) -> ast.Module:
-        """Its tree, parsed when it is first looked at."""
-        return _parsed(self.path, self.text)
-
-    def functions(self) -> Iterator[Function]:
-        """Yield every function and method, nested ones too."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, Function):
-                yield node
+        """Its tree, parsed anew each time: all of them together are hundreds of MiB."""
+        return ast.parse(self.text, self.path)
 
 
 @functools.cache
@@ -62,6 +46,13 @@ def tracked_files() -> tuple[Path, ...]:
     git = ["git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files", "-z"]
     listed = subprocess.run(git, capture_output=True, check=True).stdout
     return tuple(ROOT / name.decode() for name in listed.split(b"\0") if name)
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    """Yield every function and method, nested ones too."""
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            yield node
 
 
 def called(call: ast.Call) -> str:

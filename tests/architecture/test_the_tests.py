@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from tests.architecture.sources import Function, Module, called, modules
+import pytest
 
-TESTS = [module for module in modules("tests") if module.path.rpartition("/")[2].startswith("test_")]
+from tests.architecture.sources import Function, called, functions, modules
+
+pytestmark = pytest.mark.xdist_group("sources")  # one worker looks at them, once
+
 MOCKS_ALLOWED = 10
-
-
-def functions_under_test(module: Module) -> Iterator[Function]:
-    """Yield the test functions of `module`."""
-    yield from (function for function in module.functions() if function.name.startswith("test_"))
 
 
 def asserts(function: Function) -> bool:
@@ -29,32 +29,50 @@ def asserts(function: Function) -> bool:
     return False
 
 
-def calls(module: Module) -> list[tuple[str, ast.Call]]:
-    """Return the calls of `module` with their dotted names."""
-    return [(called(node), node) for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
-
-
-def skips_without_reason(module: Module) -> Iterator[str]:
-    """Yield each place that skips a test and does not say why."""
-    for name, call in calls(module):
+def skips_without_reason(calls: list[tuple[str, ast.Call]]) -> Iterator[int]:
+    """Yield the line of each call that skips a test and does not say why."""
+    for name, call in calls:
         if name in ("pytest.skip", "pytest.mark.skip", "pytest.mark.skipif", "pytest.mark.xfail"):
             reasons = [keyword for keyword in call.keywords if keyword.arg == "reason"]
             if not reasons and not (name == "pytest.skip" and call.args):
-                yield f"{module.path}:{call.lineno}"
+                yield call.lineno
+
+
+@dataclass
+class Seen:
+    """What breaks a rule, as `file: what`."""
+
+    assert_nothing: list[str] = field(default_factory=list)
+    sleep: list[str] = field(default_factory=list)
+    skip_without_reason: list[str] = field(default_factory=list)
+
+
+@functools.cache
+def seen() -> Seen:
+    """Look at everything below `tests`; test modules alone must assert and give reasons."""
+    found = Seen()
+    for module in modules("tests"):
+        tree = module.tree
+        calls = [(called(node), node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        found.sleep += [f"{module.path}:{call.lineno}" for name, call in calls if name == "time.sleep"]
+        if not module.path.rpartition("/")[2].startswith("test_"):
+            continue
+        tests = [function for function in functions(tree) if function.name.startswith("test_")]
+        found.assert_nothing += [f"{module.path}: {function.name}" for function in tests if not asserts(function)]
+        found.skip_without_reason += [f"{module.path}:{line}" for line in skips_without_reason(calls)]
+    return found
 
 
 def test_each_test_asserts() -> None:
-    tests = ((module, function) for module in TESTS for function in functions_under_test(module))
-    assert [f"{module.path}: {function.name}" for module, function in tests if not asserts(function)] == []
+    assert seen().assert_nothing == []
 
 
 def test_nothing_waits_for_time_to_pass() -> None:
-    asleep = [module.path for module in modules("tests") if "time.sleep" in [name for name, _ in calls(module)]]
-    assert asleep == []
+    assert seen().sleep == []
 
 
 def test_each_skip_has_a_reason() -> None:
-    assert [place for module in TESTS for place in skips_without_reason(module)] == []
+    assert seen().skip_without_reason == []
 
 
 def test_mocks_can_be_counted_on_two_hands() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from tests.architecture.sources import ROOT, Module, called, modules
+from tests.architecture.sources import ROOT, called, modules
+
+pytestmark = pytest.mark.xdist_group("sources")  # one worker looks at them, once
 
 ANNOUNCED = {
     "toolkit/destinations/fetch.py": "goes on with a part that an earlier run left",
@@ -87,9 +91,9 @@ def opens_for_writing(call: ast.Call) -> bool:
     return isinstance(mode, ast.Constant) and isinstance(mode.value, str) and bool(set(mode.value) & set("wax+"))
 
 
-def changes(module: Module) -> Iterator[str]:
-    """Yield each place of `module` that writes a file or changes a name on disk."""
-    for node in ast.walk(module.tree):
+def changes(path: str, tree: ast.AST) -> Iterator[str]:
+    """Yield each place of `tree` that writes a file or changes a name on disk."""
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = called(node)
@@ -100,13 +104,32 @@ def changes(module: Module) -> Iterator[str]:
             or (first == "shutil" and last in SHUTIL_CHANGES)
             or (first not in ("os", "shutil", "durable") and "." in name and last in PATH_CHANGES)
         ):
-            yield f"{module.path}:{node.lineno} {name}"
+            yield f"{path}:{node.lineno} {name}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the rules below look for in a module: places that change something, and lines with an `assert`."""
+
+    changes: tuple[str, ...]
+    asserts: tuple[int, ...]
+
+
+@functools.cache
+def product() -> dict[str, Seen]:
+    """Return what is seen in each module of the product."""
+    found = {}
+    for module in modules("toolkit", "tui"):
+        tree = module.tree
+        asserts = tuple(node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert))
+        found[module.path] = Seen(tuple(changes(module.path, tree)), asserts)
+    return found
 
 
 def test_only_durable_writes() -> None:
     free = {"toolkit/durable.py", *ANNOUNCED, *PRIVATE}
-    others = [module for module in modules("toolkit", "tui") if module.path not in free]
-    assert [change for module in others for change in changes(module)] == [], "write through toolkit.durable"
+    others = [change for path, seen in product().items() if path not in free for change in seen.changes]
+    assert others == [], "write through toolkit.durable"
 
 
 @pytest.mark.parametrize("path", ["toolkit/durable.py", *ANNOUNCED])
@@ -115,7 +138,7 @@ def test_every_step_that_is_written_is_announced(path: str) -> None:
 
 
 def test_the_lists_hold_no_module_that_writes_nothing() -> None:
-    writing = {module.path for module in modules("toolkit", "tui") if list(changes(module))}
+    writing = {path for path, seen in product().items() if seen.changes}
     assert set(ANNOUNCED) | set(PRIVATE) <= writing
 
 
@@ -136,15 +159,9 @@ def test_the_lists_hold_no_module_that_writes_nothing() -> None:
     ],
 )
 def test_the_rule_sees_what_it_should(line: str, writes: bool) -> None:
-    module = Module("example.py", "example", line)
-    assert bool(list(changes(module))) is writes
+    assert bool(list(changes("example.py", ast.parse(line)))) is writes
 
 
 def test_the_product_has_no_assert() -> None:
-    places = [
-        f"{module.path}:{node.lineno}"
-        for module in modules("toolkit", "tui")
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.Assert)
-    ]
-    assert places == [], "python -O removes them"
+    places = {path: seen.asserts for path, seen in product().items() if seen.asserts}
+    assert places == {}, "python -O removes them"
