@@ -45,7 +45,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+test: export PYTHONDONTWRITEBYTECODE = # hundreds of processes read the byte code that is made here
 test: packages lint ## Everything: check, then all tests
+	$(BIN)/python -m compileall -q toolkit tui
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
 
 test-fleet: packages $(READY) ## The Ansible roles on real servers, which systemd-nspawn boots here (as root)
