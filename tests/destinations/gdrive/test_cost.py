@@ -79,3 +79,17 @@ def test_progress_is_told_often_and_never_falls(server: DriveServer, ann: Reopen
     assert said[0] == 0
     assert said[-1] == 5 * MEBIBYTE
     assert len(said) >= 15
+
+
+def test_a_request_does_not_describe_the_whole_protocol_anew(ann: Reopen, monkeypatch: pytest.MonkeyPatch) -> None:
+    from googleapiclient.discovery import Resource
+
+    made: list[object] = []
+    build = Resource.__init__
+    monkeypatch.setattr(
+        Resource, "__init__", lambda self, *words, **named: (made.append(1), build(self, *words, **named))[1]
+    )
+    with ann() as drive:
+        for _ in range(5):
+            list(drive.objects())
+    assert len(made) == 2, "the service and its files"

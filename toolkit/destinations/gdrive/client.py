@@ -157,6 +157,8 @@ class Client:
                 self.account.credentials(), http=new_http(self.timeout), refresh_status_codes=()
             )
             self._service = build_from_document(_document(self._endpoint), http=self._http)
+            files = self._service.files()
+            self._service.files = lambda: files  # the library makes it anew, with all its documentation, at each call
         return self._service
 
     def close(self) -> None:
