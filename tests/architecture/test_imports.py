@@ -18,6 +18,7 @@ from tests.architecture.sources import ROOT, Module, modules
 
 OWNERS: dict[str, tuple[str, ...]] = {
     "Cryptodome": ("toolkit.archive",),
+    "aiobotocore": ("toolkit.destinations",),  # s3fs brings it
     "ansible_runner": ("toolkit.fleet",),
     "apprise": ("toolkit.notify",),
     "backports": ("toolkit.archive", "toolkit.vault"),

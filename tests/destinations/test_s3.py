@@ -102,6 +102,16 @@ def test_parts_that_arrived_are_not_sent_again(reopen: Callable[[], Destination]
     bench.clean()
 
 
+def test_the_protocol_is_read_once_for_the_process(reopen: Callable[[], Destination]) -> None:
+    sessions = set()
+    for _ in range(2):
+        with reopen() as destination:
+            assert isinstance(destination, S3Destination)
+            assert list(destination.objects()) == []
+            sessions.add(destination._fs.session)
+    assert len(sessions) == 1
+
+
 def test_a_bucket_that_is_not_there_is_said(endpoint: str) -> None:
     with pytest.raises(ObjectNotFoundError):
         S3Destination(config(endpoint, bucket="nothing-here"), "").usage()

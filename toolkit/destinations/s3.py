@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -73,6 +74,14 @@ def open_destination(config: S3, *, state: Path, folder: str) -> Destination:  #
     return S3Destination(config, folder or config.prefix)
 
 
+@functools.cache
+def _session() -> Any:
+    """Return what reads, and keeps, the descriptions of the protocol: once for the process."""
+    from aiobotocore.session import AioSession
+
+    return AioSession()
+
+
 class S3Destination(Destination):
     """Objects below `prefix` in the bucket of `config`."""
 
@@ -94,6 +103,7 @@ class S3Destination(Destination):
                 endpoint_url=config.endpoint,
                 client_kwargs={"region_name": config.region} if config.region else {},
                 config_kwargs={"connect_timeout": 30, "read_timeout": 120, "retries": {"max_attempts": 1}},
+                session=_session(),
                 skip_instance_cache=True,
                 use_listings_cache=False,
             )
