@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,24 +11,6 @@ pytest.register_assert_rewrite("tests.faults.machine")
 
 from tests.faults.machine import Machine, make_application  # noqa: E402
 from tests.makers.runs import Runs  # noqa: E402
-
-MEMORY = Path("/dev/shm")
-ROOM = 512 << 20
-"""Bytes that must be free in memory: a container may have 64 MiB of it."""
-
-
-@pytest.fixture
-def tmp_path(tmp_path: Path) -> Iterator[Path]:
-    """The test's own folder, in memory where there is room.
-
-    A process that is killed before a step leaves the same behind there, and hundreds of runs with a hundred fsyncs
-    each wait for no disk.
-    """
-    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="lifeboat-faults-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
