@@ -11,6 +11,7 @@ for no disk. `TMPDIR=/var/tmp make test` has them on one.
 from __future__ import annotations
 
 import errno
+import gc
 import ipaddress
 import os
 import random
@@ -93,6 +94,13 @@ def _only_here(connect: Callable[[socket.socket, Any], Any]) -> Callable[[socket
         return connect(self, address)
 
     return guarded
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected out of all garbage collections, and have fewer of them: a fifth of the time otherwise."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 @pytest.fixture(scope="session")
