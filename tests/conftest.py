@@ -16,6 +16,7 @@ import ipaddress
 import os
 import random
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -120,6 +121,8 @@ def _scrubbed_session() -> Iterator[None]:
         for name in ("connect", "connect_ex"):
             patch.setattr(socket.socket, name, _only_here(getattr(socket.socket, name)))
         time.tzset()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs in the background
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
     time.tzset()
 
