@@ -223,6 +223,7 @@ def as_kept(text: str) -> str:
     """Return the text of a screen with the folder of the server replaced by one of the same length."""
     text = re.sub(r"/tmp/look[\w-]*", lambda found: "/srv/lifeboat-state"[: len(found[0])], text)
     text = re.sub(r"free [\d.]+ [kMGT]?B", "free 49 GB", text)
+    text = re.sub(r"(?<=│)[\w-]+(?=/config.yaml)", lambda found: "x" * len(found[0]), text)  # behind a box
     text = re.sub(r"restore-[0-9a-f]{8}\.json", "restore-0a1b2c3d.json", text)
     text = re.sub(r"(?<= or  )\d{4}(?=  where the keyboard)", "4711", text)  # it comes of the whole command
     return re.sub(r"lifeboat \d\S+, Python .*", "lifeboat, Python, Textual", text)

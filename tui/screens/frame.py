@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Input, Static
+from textual.worker import Worker
 
 from toolkit.errors import LifeboatError
 from tui import filter as filters
@@ -88,7 +89,7 @@ class Frame(Screen[None]):
                     raise
                 failed(error)
 
-        self.run_worker(ask(), group=group, exclusive=True)
+        _: Worker[None] = self.run_worker(ask, group=group, exclusive=True)
 
     def start(
         self,
@@ -152,7 +153,13 @@ class Frame(Screen[None]):
         self.edges(size.width)
         before, self._drawn_at = self._drawn_at, size
         if before is not None and before != size:
-            self.call_after_refresh(self.facts)  # what is said below was broken into lines for the old width
+            self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """Say all again: it was broken into lines for the old width, and takes as many lines as it did there."""
+        self.facts()
+        for one in self.query(Static):
+            one.refresh(layout=True)
 
     def edges(self, width: int = 0) -> None:
         """Draw the four lines at the edges again."""

@@ -151,7 +151,7 @@ class JobsScreen(Frame):
             return
         self._read(job)
         self.put("#detail", lines(cut(one, width) for one in self._head(job, width)))
-        room = max(self.size.height - self.query_one(Rows).size.height - self._height(job) - 5, 0)
+        room = max(self.size.height - self.query_one(Rows).lines - self._height(job) - 5, 0)
         self.put("#tail", lines(cut(one, width) for one in self._words(room)))
 
     def _height(self, job: JobRow) -> int:

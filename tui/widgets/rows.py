@@ -146,6 +146,7 @@ class Rows(Widget, can_focus=True):
         self.cursor = 0
         self.count = 0
         self.total = 0
+        self.lines = 0
         self._top = 0
         self._pages: dict[int, Sequence[Row]] = {}
         self._source = source
@@ -178,7 +179,8 @@ class Rows(Widget, can_focus=True):
 
     def fill(self, found: Sequence[Row], now: Callable[[], datetime], *, most: int) -> None:
         """Show `found`, in as many lines as they need with the titles, at most `most`; the cursor stays on its row."""
-        self.styles.height = max(2, min(len(found) + 1, most))
+        self.lines = max(2, min(len(found) + 1, most))
+        self.styles.height = self.lines
         self.show(Listed(found, now))
 
     def narrow(self, text: str, wanted: Filter) -> None:
