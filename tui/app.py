@@ -18,7 +18,7 @@ from textual.command import CommandPalette
 from textual.message import Message
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
-from textual.worker import WorkerFailed
+from textual.worker import Worker, WorkerFailed
 
 from toolkit.errors import LifeboatError
 from toolkit.operations.session import Session
@@ -283,7 +283,11 @@ class LifeboatApp(App[None]):
             self.say("it is being started already")
         else:
             self._beginning.append(whole)
-            self.run_worker(self._begin(whole, then, failed, wanted), group="acts")
+
+            async def begin() -> None:
+                await self._begin(whole, then, failed, wanted)
+
+            _: Worker[None] = self.run_worker(begin, group="acts")
 
     async def _begin(
         self,

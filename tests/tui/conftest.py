@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from tests.tui import idle
 from tests.tui.pictures import Pictures
 from toolkit.events import (
     Advanced,
@@ -57,6 +58,12 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "TMUX", "SSH_CONNECTION", "TEXTUAL_THEME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(socket, "gethostname", lambda: "web-03")
+
+
+@pytest.fixture(autouse=True)
+def _keys_take_as_long_as_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("textual.app", "textual.pilot"):
+        monkeypatch.setattr(f"{module}.wait_for_idle", idle.as_textual_asks)
 
 
 @pytest.fixture(autouse=True)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from tests.tui.acting import typed, ui
+from tests.tui.idle import idle
 from tests.tui.server import STATES, Server
 
 FOUND = ("normal", "busy")
 FULL = ("normal", "busy", "error")
+
+
+READS_AFTER = 0.1
+"""Seconds that a cursor stands still before what it is on is read."""
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,9 +123,12 @@ async def home(pilot: Pilot[None]) -> None:
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    """Let what reads beside the UI come to its end."""
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+    """Let what reads beside the UI come to its end, and what waits for the cursor to stand still."""
+    await idle(READS_AFTER)
+    while list(pilot.app.workers):
+        with contextlib.suppress(WorkerCancelled):
+            await pilot.app.workers.wait_for_complete()
+        await idle(READS_AFTER)
 
 
 __all__ = ["SCENES", "Scene", "Server", "go_to", "home", "settled"]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.tui.conftest import Acts, OpenApp, add_jobs, write_health
 from tests.tui.pictures import shown
+from tests.tui.scenes import settled
 from toolkit.cli.main import COMMANDS
 from toolkit.display import cells
 from toolkit.operations.session import Session
@@ -45,7 +46,7 @@ async def test_every_key_does_something_and_is_explained(
             app.clear_notifications()
             before = (shown(app), len(acts.lines), app.screen)
             await pilot.press(verb.key.partition(",")[0])
-            await pilot.pause()
+            await settled(pilot)
             after = (shown(app), len(acts.lines), app.screen)
             assert after != before or app._notifications, f"{verb.name} of {mode} did nothing that can be seen"
             while len(app.screen_stack) > 1:
