@@ -221,12 +221,17 @@ class LifeboatApp(App[None]):
         else:
             self.leave()
 
+    @property
+    def _is_beginning(self) -> bool:
+        """Whether something is being started whose end somebody would hear of."""
+        return any(not one.looks for one in self._beginning)
+
     def leave(self) -> None:
         """Leave; with own jobs still running, ask first whether they shall go on.
 
         What is only being started is waited for: whether it runs at all is known a second later.
         """
-        self._leaves = bool(self._beginning)
+        self._leaves = self._is_beginning
         if self._leaves:
             self.say("one moment: what you asked for is being started")
             return
@@ -243,7 +248,12 @@ class LifeboatApp(App[None]):
     # ---- saying
 
     def say(self, text: str, *, severity: Severity = "information") -> None:
-        """Say something about what the user just did; it goes away by itself, so it is never the only place."""
+        """Say something about what the user just did; it goes away by itself, so it is never the only place.
+
+        Said again it takes the place of what was said before: it does not cover the screen line by line.
+        """
+        for one in [one for one in self._notifications if one.message == line(text)]:
+            self._unnotify(one, refresh=False)
         self.notify(line(text), markup=False, severity=severity, timeout=6)
 
     def keys_of(self, screen: Frame, verb: Verb) -> str:
@@ -310,7 +320,7 @@ class LifeboatApp(App[None]):
             self._started(started, then if wanted() else None)
         finally:
             self._beginning.remove(act)
-        if self._leaves and not self._beginning:
+        if self._leaves and not self._is_beginning:
             self.leave()
 
     def _started(self, started: Started, then: Callable[[Started], None] | None) -> None:

@@ -17,7 +17,7 @@ from tui.act import Act
 from tui.screens.frame import Frame
 from tui.text import Piece, cut, line, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, base
+from tui.widgets.edges import ACTIVE, base, is_look
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
 WORDS = {"bad": "BAD", "warn": "WARN", "unknown": "?", "ok": "OK"}
@@ -124,7 +124,8 @@ class HealthScreen(Frame):
     def _under_way(self, target: Target) -> str:
         for job in self.ui.jobs:
             if job.state in ACTIVE and job.operation in LOOKS and _is_of(job, target):
-                return f"{job.operation} {percent_text(job.done or 0, job.total) or 'running'}".strip()
+                looks = "plan " if is_look(job) else ""
+                return f"{looks}{job.operation} {percent_text(job.done or 0, job.total) or 'running'}"
         return ""
 
     # ---- what is said below

@@ -22,10 +22,9 @@ from tui.act import Act
 from tui.screens.frame import Frame
 from tui.text import cut, ends, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, is_look, what
+from tui.widgets.edges import ACTIVE, is_look, state_text, what
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
-STATES = {"failed": "FAILED", "interrupted": "INTERRUPTED", "asking": "ASKS", "warn": "incomplete"}
 TONES = {"failed": "bad", "interrupted": "bad", "asking": "warn", "warn": "warn", "cancelled": "dim", "ok": "ok"}
 PROMISES = {
     "now": "can be cancelled safely now: what was begun is taken back",
@@ -105,7 +104,7 @@ class JobsScreen(Frame):
         return [self._row(one, now) for one in shown]
 
     def _row(self, job: JobRow, now: datetime) -> Row:
-        state = STATES.get(job.state, job.state)
+        state = state_text(job)
         if job.state == "running" and job.step_n is not None:
             state = f"step {job.step_n}" + (f" of {job.step_of}" if job.step_of else "")
         said = _said(job)
@@ -159,7 +158,7 @@ class JobsScreen(Frame):
 
     def _head(self, job: JobRow, width: int) -> Iterator[Content]:
         now = self.ui.session.now()
-        yield put((f" {job.id} {what(job)}", "bold"), f"   {job.step or job.summary or job.state}")
+        yield put((f" {job.id} {what(job)}", "bold"), f"   {job.step or job.summary or state_text(job)}")
         if job.state in ACTIVE:
             if progress_text(job):
                 yield put("   " + progress_text(job, wide=24))

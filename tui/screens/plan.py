@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from toolkit.errors import LifeboatError
 from toolkit.operations.eventlines import progress_text
 from toolkit.operations.jobs import JobRow
 from toolkit.operations.plan import Plan
@@ -49,6 +50,7 @@ class PlanScreen(Frame):
         self.question = question
         self.looking = Awaited(self)
         self.done_by = ""
+        self._starting = False
 
     def body(self) -> ComposeResult:
         """Compose the headline and the text."""
@@ -106,7 +108,9 @@ class PlanScreen(Frame):
         self.looking.read()
         row = self.looking.row
         width = self.size.width
-        state = "nothing has been changed yet" if not self.done_by else f"started as job {self.done_by}"
+        state = f"started as job {self.done_by}" if self.done_by else "nothing has been changed yet"
+        if self._starting:
+            state = "it is being started"
         self.put("#headline", ends(put((f" {self.headline}", "bold")), put((f"{state} ", "$text-success")), width))
         self.put("#rule", Content(rule() * width))
         self.put("#text", lines(self._text(row, width)))
@@ -145,6 +149,8 @@ class PlanScreen(Frame):
         """Say why it cannot be started."""
         if verb.name == "do" and self.plan is None:
             return "there is no plan yet" if self.found is None else "there is nothing to do"
+        if verb.name == "do" and self._starting:
+            return "it is being started"
         if verb.name == "do" and self.done_by:
             return f"it was started, as job {self.done_by}"
         if verb.name == "again" and self.found is None:
@@ -164,10 +170,16 @@ class PlanScreen(Frame):
 
     def _answered(self, yes: bool | None) -> None:  # noqa: FBT001 - Textual passes it by place
         if yes:
-            self.start(self.final, self._started)
+            self._starting = True
+            self.start(self.final, self._started, self._not_started)
+            self.facts()
+
+    def _not_started(self, _: LifeboatError) -> None:
+        self._starting = False
+        self.facts()
 
     def _started(self, started: Started) -> None:
-        self.done_by = started.job
+        self.done_by, self._starting = started.job, False
         self.ui.run_worker(self._to_jobs(started.job))
 
     async def _to_jobs(self, job: str) -> None:

@@ -78,7 +78,7 @@ class RestorePlanScreen(PlanScreen):
             yield Content("")
 
     def _started(self, started: Started) -> None:
-        self.done_by = started.job
+        self.done_by, self._starting = started.job, False
         self.ui.run_worker(self._leave_wizard(started.job))
 
     async def _leave_wizard(self, job: str) -> None:

@@ -12,7 +12,7 @@ from toolkit.operations.eventlines import progress_text
 from toolkit.operations.health import Overview
 from toolkit.operations.jobs import JobRow
 from toolkit.wording import count_text, time_text
-from tui.text import Piece, cut, ends, line, put
+from tui.text import Glyphs, Piece, cut, ends, line, put
 from tui.verbs import NAMES, Verb
 
 ACTIVE = ("asking", "running", "cancelling", "queued")
@@ -52,7 +52,7 @@ def tabs(mode: str, jobs: Sequence[JobRow], width: int) -> Content:
 
 
 def job_line(jobs: Sequence[JobRow], now: datetime, width: int) -> Content:
-    """Return the line above the keys: what runs or asks, else what was interrupted or how the last job ended."""
+    """Return the line above the keys: what runs or asks, else how the last job ended that did something."""
     going = sorted((one for one in jobs if one.state in ACTIVE), key=lambda one: ACTIVE.index(one.state))
     if going:
         job = going[0]
@@ -63,16 +63,29 @@ def job_line(jobs: Sequence[JobRow], now: datetime, width: int) -> Content:
         rest = progress_text(job) or (job.step or job.state)
         more = f"  +{len(going) - 1}" if len(going) > 1 else ""
         return ends(put((named, "bold"), "  ", rest), put(more, "  7 "), width)
-    if not jobs:
+    ended = [one for one in jobs if not is_look(one)]
+    if not ended:
         return put((" nothing has run yet", "$text-muted"))
-    job = jobs[0]
+    job = ended[0]
     when = time_text(job.heard or job.created, now)
     tone = {"failed": "bold $text-error", "interrupted": "bold $text-error", "warn": "$text-warning"}.get(job.state, "")
-    word = job.state.upper() if job.state in ("failed", "interrupted") else job.state
+    word = state_text(job)
     said = f"  {job.error or job.summary}" if job.state in ("failed", "interrupted", "warn") else ""
     return ends(
         put((f" {what(job)}: ", "$text-muted"), (word, tone or "$text-muted"), (said, "")), put(f"  {when}  7 "), width
     )
+
+
+STATES = {"failed": "FAILED", "interrupted": "INTERRUPTED", "asking": "ASKS", "warn": "incomplete"}
+FOUND = 4
+"""The exit code of a job that ended well and found damage, or something older than it may be."""
+
+
+def state_text(job: JobRow) -> str:
+    """Return where a job stands in a word or two; trouble in capitals."""
+    if job.state == "warn" and job.exit == FOUND:
+        return "DAMAGE FOUND"
+    return STATES.get(job.state, job.state)
 
 
 def what(job: JobRow) -> str:
@@ -92,16 +105,25 @@ def base(name: str) -> str:
 
 
 def keys(verbs: Sequence[tuple[Verb, bool]], width: int) -> Content:
-    """Return the last line: each verb with a label, with its key; those that cannot be used now are grey."""
+    """Return the last line: each verb with a label, with its key; those that cannot be used now are grey.
+
+    In a narrow window the last of the screen's own are left out, with a sign; the help names them.
+    """
     pieces: list[Piece] = []
-    used = 0
-    for verb, usable in verbs:
-        if not verb.label:
-            continue
-        need = cells(line(verb.key_text)) + cells(line(verb.label)) + 2
-        if used + need > width:
-            break
-        used += need
+    shown = [one for one in verbs if one[0].label]
+    least = [one for one in shown if one[0].name in ("help", "back")]
+    own = [one for one in shown if one not in least]
+    cut_off = sum(map(_room, shown)) > width
+    while own and sum(map(_room, own + least)) + 2 * cut_off > width:
+        own.pop()
+    for verb, usable in (*own, *least):
+        if cut_off and verb is least[0][0]:
+            pieces.append((" ~" if Glyphs.ascii else " …", "$text-muted"))
         key = (verb.key_text, "bold $text-accent") if usable else (verb.key_text, "dim")
         pieces += [" ", key, (f" {verb.label}", "" if usable else "dim")]
     return put(*pieces)
+
+
+def _room(one: tuple[Verb, bool]) -> int:
+    """Return the cells that a verb takes in the last line."""
+    return cells(line(one[0].key_text)) + cells(line(one[0].label)) + 2
