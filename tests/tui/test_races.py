@@ -31,6 +31,9 @@ from tui.screens.page import Page
 from tui.screens.plan import RescueScreen
 from tui.text import put
 
+PATIENCE = 60.0
+"""Seconds until a test gives up; none of them waits so long."""
+
 
 async def ended(*threads: threading.Thread) -> None:
     """Wait for the threads beside the UI, and for what they have told."""
@@ -52,13 +55,13 @@ class Held:
         self.gates.append(gate)
         number = len(self.gates)
         self._arrived.release()
-        gate.wait()
+        assert gate.wait(PATIENCE), "nobody let it go"
         return number
 
     async def arrived(self, count: int = 1) -> None:
         """Wait until so many more calls wait."""
         for _ in range(count):
-            await asyncio.to_thread(self._arrived.acquire)
+            assert await asyncio.to_thread(self._arrived.acquire, timeout=PATIENCE), "nobody came"
 
     def let_go(self, number: int) -> None:
         """Open the gate of the call `number`, from 1 on."""
