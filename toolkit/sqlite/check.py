@@ -275,7 +275,7 @@ class _Examination:
     def texts(self, tables: list[str]) -> list[str]:
         found, habits = valuechecks.invalid_texts(self.connection, tables)
         self.skipped += [f"{line}, as their application stores them" for line in habits]
-        return found
+        return valuechecks.zeroed_statements(self.connection) + found
 
     def full_text(self, path: str, header: Header) -> list[str]:
         with _writable(path, header) as private:

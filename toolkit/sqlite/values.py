@@ -50,6 +50,12 @@ def _with_rowid(connection: sqlite3.Connection, table: str) -> bool:
     return True
 
 
+def zeroed_statements(connection: sqlite3.Connection) -> list[str]:
+    """Name what the schema holds a statement with zeros of: SQLite reads it up to the first, and may take it so."""
+    rows = connection.execute("SELECT type || ' ' || name FROM sqlite_master WHERE instr(sql, char(0)) ORDER BY rowid")
+    return [f"the statement of {label} holds zeros" for (label,) in rows]
+
+
 def invalid_texts(connection: sqlite3.Connection, tables: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return a line for each column with texts that are not valid in the encoding of the database, and for habits.
 

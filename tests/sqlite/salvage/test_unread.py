@@ -10,6 +10,7 @@ import pytest
 
 from tests.makers import databases
 from tests.sqlite.salvage.conftest import Repaired
+from toolkit.sqlite.check import check
 
 Repair = Callable[..., Repaired]
 
@@ -64,3 +65,11 @@ def test_it_comes_back_from_a_backup(tmp_path: Path, original: Path, repaired: R
     backup = Path(shutil.copy(original, tmp_path / "backup.db"))
     result = repaired(original, overwrite(original, "ORDER BY name", bytes(13)), backup)
     assert (result.missing, result.extra, result.objects) == ({}, {}, set())
+
+
+def test_a_statement_with_zeros_is_damage_though_sqlite_reads_it(original: Path) -> None:
+    data = bytearray(original.read_bytes())
+    overwrite(original, "ORDER BY name", bytes(13))(data)
+    original.write_bytes(data)
+    found = check(original, level="full", values=True)
+    assert [one.messages for one in found.checks if not one.ok] == [("the statement of view tall holds zeros",)]

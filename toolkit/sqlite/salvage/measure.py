@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.sqlite import virtual
+from toolkit.sqlite import values, virtual
 from toolkit.sqlite.connect import CACHE_KIB, connect, quoted
 from toolkit.sqlite.pages.walk import walk
 from toolkit.sqlite.salvage import counters
@@ -57,6 +57,7 @@ def _by_sqlite(
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     for kind, name in connection.execute("SELECT type, name FROM sqlite_master ORDER BY type, name"):
         found.objects.append(f"{kind} {name}")
+    found.failed += values.zeroed_statements(connection)
     for check in checks:
         try:
             lines = [str(row[0]) for row in connection.execute(f"PRAGMA {check}(1)")]
