@@ -205,7 +205,10 @@ class JobStarted(Event, frozen=True, kw_only=True, tag="job.started"):
 
 
 class StepStarted(Event, frozen=True, kw_only=True, tag="step"):
-    """Step `n` begins, of `of` when that is known; `name` is stable, `title` is for people."""
+    """Step `n` begins, of `of` when that is known; `name` is stable, `title` is for people.
+
+    `bytes` and `items` say how much it is about, where that is known: what the next plan reckons its times from.
+    """
 
     n: int
     of: int | None = None
@@ -213,6 +216,8 @@ class StepStarted(Event, frozen=True, kw_only=True, tag="step"):
     title: str
     cancel: CancelEffect = CancelEffect.NOW
     undo: UndoWay = UndoWay.NONE
+    bytes: int | None = None
+    items: int | None = None
 
 
 class Advanced(Event, frozen=True, kw_only=True, tag="progress"):

@@ -48,6 +48,27 @@ def duration_text(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
 
 
+def rough_text(seconds: float) -> str:
+    """Return a length of time that nobody knows exactly, as people say it: `under 5 s`, `40 s`, `3 min`, `1 h 30 min`.
+
+    In steps of 5 s below a minute, whole minutes below 10, then of 5 minutes, half an hour, whole hours and days.
+    """
+    if seconds <= 2.5:
+        return "under 5 s"
+    for unit, step, until in ((1, 5, _MINUTE), (_MINUTE, 1, 10), (_MINUTE, 5, 60), (_MINUTE, 30, 10 * 60)):
+        amount = round(seconds / unit / step) * step
+        if amount < until:
+            return duration_text(amount * unit).replace(" 00 min", "")
+    hours = round(seconds / _HOUR)
+    return f"{hours} h" if hours < 48 else f"{round(hours / 24)} d"
+
+
+def about_text(seconds: float) -> str:
+    """Return an estimate in words: `under 5 s`, `about 40 s`, `about 3 min`."""
+    text = rough_text(seconds)
+    return text if text.startswith("under") else f"about {text}"
+
+
 def age_text(when: datetime, now: datetime) -> str:
     """Return how long ago `when` was at `now`: `just now`, `4 min ago`, `26 h ago`, `3 d ago`; `in 2 h` for later.
 

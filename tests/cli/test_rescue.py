@@ -105,6 +105,10 @@ def test_the_way_that_loses_least(app: App) -> None:
     assert app.run("diagnose", "shop").code == 0
     assert app.run("undo", "--yes", *VOUCH).code == 0
     assert damaged.content(app.database) == before
+    plan = app.run("rescue", "shop", "--dry-run", "--json").document["plan"]
+    assert plan["takes"]["unknown"] == []
+    known = {step["name"]: step["est_by"] for step in plan["steps"]}
+    assert known == dict.fromkeys(("stop", "stage", "safety", "place", "check", "start", "smoke"), "recorded")
 
 
 def test_a_dry_run_changes_nothing_and_compares(app: App) -> None:
@@ -116,10 +120,14 @@ def test_a_dry_run_changes_nothing_and_compares(app: App) -> None:
     assert ran.code == 0
     assert (plan["op"], plan["confirm"], plan["confirm_word"]) == ("rescue", "word", "shop")
     assert [step["name"] for step in plan["steps"]] == ["stop", "stage", "safety", "place", "check", "start"]
+    unknown = {step["name"] for step in plan["steps"] if step["est_s"] is None}
+    assert unknown == set(plan["takes"]["unknown"]) == {"stop", "start"}  # nobody stopped it here before
+    assert 0 < plan["takes"]["offline_s"] <= plan["takes"]["est_s"] < 60
+    assert {way["offline_s"] is not None for way in ran.document["databases"][0]["ways"]} == {True}
     assert damaged.content(app.database) == before
     assert app.called() == []
     text = app.run("rescue", "shop", "--dry-run")
-    for words in ("Ways out", "recommended", "undo", "loses"):
+    for words in ("Ways out", "recommended", "undo", "loses", "takes", "offline", "not counting stop and start"):
         assert words in text.stdout
     long = [line for line in text.stdout.splitlines() if len(line) > 80 and "/" not in line]
     assert long == []

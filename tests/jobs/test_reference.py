@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
 GOLDEN = """
 {"type":"job.created","op":"restore","targets":["shop",{"text":"caf\\\\xe9","b64":"Y2Fm6Q=="}],"plan":"9c1f","cli":"lifeboat restore latest","by":{"user":"root","sudo_user":"alex","tty":"/dev/pts/1","from":"192.0.2.7"}}
 {"type":"job.started","pid":4121,"boot_id":"b","start_ticks":77}
-{"type":"step","n":4,"of":6,"name":"restore","title":"Restoring","cancel":"after_step","undo":"auto"}
+{"type":"step","n":4,"of":6,"name":"restore","title":"Restoring","cancel":"after_step","undo":"auto","bytes":1200,"items":null}
 {"type":"progress","step":"restore","done":456,"total":1200,"unit":"bytes","item":"shop.db","rate":40.5,"eta_s":18}
 {"type":"item","path":"a","action":"skipped","reason":"vanished"}
 {"type":"log","level":"info","msg":"moved 3 files","code":"moved","params":{"files":3}}

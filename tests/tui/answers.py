@@ -12,24 +12,56 @@ import msgspec
 
 from tests.tui.conftest import NOW, add_job
 from toolkit.events import JobFinished, Level, Logged, Outcome
-from toolkit.operations.plan import Clashes, Loss, Needs, Plan, Step
+from toolkit.operations.pace import Estimate, takes, timed
+from toolkit.operations.plan import Basis, Clashes, Loss, Needs, Plan, Step
 from toolkit.operations.restoring import decisions
 from toolkit.operations.restoring.plan import ClashRow
 from toolkit.operations.session import Session
 
+
+def after(step: Step, seconds: float, by: Basis) -> Step:
+    """Return `step` with how long it takes."""
+    return timed(step, Estimate(seconds=seconds, by=by))
+
+
+_SIZE = 1_200_000_000
+_STEPS = (
+    after(Step(n=1, name="stop", title="stop shop.service", offline=True), 4.6, "recorded"),
+    after(
+        Step(
+            n=2,
+            name="stage",
+            title="copy shop.db from backup k3jq7a2m beside its place",
+            writes_bytes=_SIZE,
+            offline=True,
+        ),
+        11.8,
+        "measured",
+    ),
+    after(
+        Step(
+            n=3,
+            name="safety",
+            title="keep the old files, bit for bit, in a safety backup",
+            writes_bytes=_SIZE,
+            offline=True,
+        ),
+        26,
+        "recorded",
+    ),
+    after(Step(n=4, name="place", title="give it its name", offline=True, cancel="never", undo="manual"), 0.3, "guess"),
+    after(
+        Step(n=5, name="check", title="check it once more under its name", offline=True, cancel="never"),
+        7.9,
+        "measured",
+    ),
+    Step(n=6, name="start", title="start shop.service", cancel="never"),
+)
 PLAN = Plan(
     op="rescue",
     targets=("/srv/shop/shop.db",),
-    steps=(
-        Step(n=1, name="stop", title="stop shop.service", offline=True),
-        Step(n=2, name="stage", title="copy shop.db from backup k3jq7a2m beside its place", writes_bytes=1_200_000_000),
-        Step(
-            n=3, name="safety", title="keep the old files, bit for bit, in a safety backup", writes_bytes=1_200_000_000
-        ),
-        Step(n=4, name="place", title="give it its name", offline=True, cancel="never", undo="manual"),
-        Step(n=5, name="check", title="check it once more under its name", offline=True, cancel="never"),
-        Step(n=6, name="start", title="start shop.service", cancel="never"),
-    ),
+    steps=_STEPS,
+    takes=takes(_STEPS, look=41),
     loses=Loss(text="what was written since 02:01; 28 rows of orders"),
     keeps="the old files stay, bit for bit, in a safety backup; `lifeboat undo` puts them back",
     needs=Needs(free=2_600_000_000, have=11_000_000_000),
@@ -42,8 +74,10 @@ DATABASE = {
     "path": "/srv/shop/shop.db",
     "ways": [
         {"name": "mend", "possible": False, "why_not": "the schema is gone"},
-        {"name": "salvage", "possible": True, "rows": 34_000, "loses": "436 rows: 436 of orders", "lost": 436},
-        {"name": "restore", "possible": True, "rows": 35_472, "loses": "28 rows: 28 of orders", "lost": 28},
+        {"name": "salvage", "possible": True, "rows": 34_000, "loses": "436 rows: 436 of orders", "lost": 436}
+        | {"offline_s": 92.5, "offline_by": "measured"},
+        {"name": "restore", "possible": True, "rows": 35_472, "loses": "28 rows: 28 of orders", "lost": 28}
+        | {"offline_s": 50.6, "offline_by": "recorded"},
     ],
     "recommended": "restore",
     "because": "it loses least",
@@ -86,14 +120,24 @@ CLASHES = tuple(
         ("tmp", "directory", 0, 1_000, ""),
     )
 )
+_OVER = (
+    after(
+        Step(n=1, name="stage", title="extract and compare 1,092 files beside their places", writes_bytes=412_000_000),
+        14,
+        "guess",
+    ),
+    after(
+        Step(n=2, name="safety", title="put what is replaced into a safety backup", writes_bytes=40_000_000),
+        3,
+        "recorded",
+    ),
+    after(Step(n=3, name="place", title="give everything its name", cancel="never", undo="manual"), 0.8, "guess"),
+)
 OVER = Plan(
     op="restore",
     targets=("/srv/shop/uploads",),
-    steps=(
-        Step(n=1, name="stage", title="extract and compare 1,092 files beside their places", writes_bytes=412_000_000),
-        Step(n=2, name="safety", title="put what is replaced into a safety backup", writes_bytes=40_000_000),
-        Step(n=3, name="place", title="give everything its name", cancel="never", undo="manual"),
-    ),
+    steps=_OVER,
+    takes=takes(_OVER, look=1.2, again=True),
     keeps="what is replaced goes into a safety backup; `lifeboat undo` puts it back",
     needs=Needs(free=452_000_000, have=11_000_000_000),
     clashes=Clashes(same=7020, missing=1083, differ=len(CLASHES)),

@@ -267,8 +267,10 @@ class Job:
         of: int | None = None,
         cancel: CancelEffect | str = CancelEffect.NOW,
         undo: UndoWay | str = UndoWay.NONE,
+        size: int | None = None,
+        items: int | None = None,
     ) -> None:
-        """Begin a step: `name` is stable, `title` for people; `n` counts by itself.
+        """Begin a step: `name` is stable, `title` for people; `n` counts by itself. It is about `size` bytes, `items`.
 
         `cancel` says when the step gives way. Raises `CancelledError` when the job was cancelled, unless
         the step must `never` be: so the step that ends a swap is reached, and nothing after it begun.
@@ -280,7 +282,16 @@ class Job:
                 raise self._cancelled()
             self._flush(self._clock())
             number = n if n is not None else 1 + (self._step.n if self._step is not None else 0)
-            step = StepStarted(n=number, of=of, name=name, title=self._line(title), cancel=effect, undo=UndoWay(undo))
+            step = StepStarted(
+                n=number,
+                of=of,
+                name=name,
+                title=self._line(title),
+                cancel=effect,
+                undo=UndoWay(undo),
+                bytes=size,
+                items=items,
+            )
             self._step = self._say(step)
 
     def progress(

@@ -20,6 +20,8 @@ from toolkit.operations.archiving import archive_spec
 from toolkit.operations.health import refresh_health
 from toolkit.operations.offsite import uploads
 from toolkit.operations.offsite.uploads import UploadRow
+from toolkit.operations.pace_records import History
+from toolkit.operations.plan import Takes
 from toolkit.operations.report import Ending, Report, notice, worst
 from toolkit.operations.session import Session
 from toolkit.operations.taking import writing
@@ -123,11 +125,19 @@ def outlook(session: Session, request: BackupRequest, job: Job) -> BackupReport:
     for profile in request.profiles:
         found = _look(session, profile, request, job)
         if report.plan is not None:
-            report.plan[profile.name] = writing.outlook(found)
+            taken = _takes(session, profile, request, found)
+            report.plan[profile.name] = msgspec.structs.replace(writing.outlook(found), takes=taken)
         for problem in found.problems:
             report.warn("left-out", problem.reason, subject=problem.path)
             report.ending = Ending.INCOMPLETE
     return report
+
+
+def _takes(session: Session, profile: Profile, request: BackupRequest, found: Survey) -> Takes:
+    """Return how long the backup would take. How long its copies at destinations take is not known."""
+    estimate = History(session, profile.name).estimate("backup", size=found.bytes, items=found.entries)
+    copies = ("upload",) if _destinations(session, profile, request) else ()
+    return Takes(est_s=round(estimate.seconds, 1), by=estimate.by, unknown=copies)
 
 
 def _look(session: Session, profile: Profile, request: BackupRequest, job: Job) -> Survey:

@@ -11,6 +11,7 @@ import msgspec
 from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import BackupNotFoundError, UsageError
 from toolkit.jobs.context import Job
+from toolkit.operations.pace import removing, takes, timed
 from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
@@ -183,12 +184,15 @@ def _plan(session: Session, request: DeleteRequest, rows: tuple[DeletedRow, ...]
         step = Step(n=1, name="purge", title=f"remove {count} for good, {freed}", deletes=len(rows), undo="none")
     else:
         step = Step(n=1, name="trash", title=f"move {count} to the trash, {freed}", deletes=len(rows), undo="manual")
+    size = sum(row.size for row in rows) if request.purge else 0
+    step = timed(step, removing(len(rows), size=size))
     lost = sorted({what for row in rows for what in row.lost})
     words = (*request.words, *(("--purge",) if request.purge else ()))
     return Plan(
         op="delete",
         targets=tuple(row.id for row in rows),
         steps=(step,),
+        takes=takes((step,)),
         loses=Loss(text=", ".join(f"the {what}" for what in lost)),
         keeps="" if request.purge else f"all of it for {duration_text(trash.total_seconds())}; `lifeboat undo`",
         confirm="word",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from toolkit.fleet.host import Contact, HostRun, News, Result
 from toolkit.fleet.inventory import Host
 from toolkit.jobs.context import Job
 from toolkit.jobs.state import job_directories, job_status
-from toolkit.operations.plan import Plan, Step
+from toolkit.operations.pace import Estimate, takes, timed
+from toolkit.operations.plan import Plan, Step, Takes
 from toolkit.operations.report import Ending, Report
 from toolkit.operations.session import Session
 from toolkit.profile import locations
@@ -122,10 +124,11 @@ class HostsReport(Report, kw_only=True):
 
 
 class FleetReport(Report, kw_only=True):
-    """The report of every other `fleet` command: a row for each server that was meant."""
+    """The report of every other `fleet` command: a row for each server that was meant. It took `seconds`."""
 
     operation: str
     hosts: dict[str, HostRow] = msgspec.field(default_factory=dict)
+    seconds: float = 0.0
     plan: Plan | None = None
 
 
@@ -162,6 +165,7 @@ def run(session: Session, asked: FleetRequest, job: Job) -> FleetReport:
     A destructive one without `digests` only makes its plan on each. Raises what reading the inventory raises,
     `FleetError` where Ansible cannot begin, `CancelledError`; what had begun on a server may still go on there.
     """
+    began = time.monotonic()
     teller = _Teller(job, asked.operation)
     ran = playbook.run(
         _play(session, asked),
@@ -172,6 +176,7 @@ def run(session: Session, asked: FleetRequest, job: Job) -> FleetReport:
         should_stop=job.should_stop,
     )
     report = FleetReport(operation=asked.operation, hosts={name: row_of(host) for name, host in ran.items()})
+    report.seconds = round(time.monotonic() - began, 1)
     conclude(report)
     return report
 
@@ -304,7 +309,7 @@ def plan_of(report: FleetReport, asked: FleetRequest) -> FleetRequest | None:
     """
     plans = {name: row.plan for name, row in report.hosts.items() if row.plan is not None and row.plan.get("steps")}
     steps = tuple(
-        Step(n=number, name=name, title=_summary(plan), undo="manual")
+        timed(Step(n=number, name=name, title=_summary(plan), undo="manual"), _estimate(plan))
         for number, (name, plan) in enumerate(plans.items(), 1)
     )
     word = count_text(len(plans), "host")
@@ -312,6 +317,7 @@ def plan_of(report: FleetReport, asked: FleetRequest) -> FleetRequest | None:
         op=f"fleet {asked.operation}",
         targets=tuple(plans),
         steps=steps,
+        takes=_takes(steps, report.seconds, asked.forks) if plans else Takes(),
         keeps="each server keeps what is replaced in a safety backup; `lifeboat undo` there puts it back",
         confirm="word" if plans else "none",
         confirm_word=word if plans else "",
@@ -322,6 +328,25 @@ def plan_of(report: FleetReport, asked: FleetRequest) -> FleetRequest | None:
         return None
     digests = {name: str(plan.get("digest", "")) for name, plan in plans.items()}
     return msgspec.structs.replace(asked, digests=digests, limit=",".join(plans))
+
+
+def _estimate(plan: dict[str, Any]) -> Estimate | None:
+    """Return how long a server says that its plan takes; None where its Lifeboat does not say."""
+    try:
+        told = msgspec.convert(plan.get("takes") or {}, Takes)
+    except msgspec.ValidationError:
+        return None
+    return None if told.est_s is None else Estimate(seconds=told.est_s, by=told.by)
+
+
+def _takes(steps: Sequence[Step], look: float, forks: int) -> Takes:
+    """Return how long all servers take, `forks` at once: each makes its plan again first, as long as that took."""
+    told = takes(steps, look=look)
+    known = [step.est_s for step in steps if step.est_s is not None]
+    if not known:
+        return told
+    together = max(*known, sum(known) / forks, 0.0)
+    return msgspec.structs.replace(told, est_s=round(look + together, 1), look_s=None)
 
 
 def _summary(plan: dict[str, Any]) -> str:

@@ -13,14 +13,22 @@ import msgspec
 
 from toolkit.errors import OutdatedPlanError
 
+Basis = Literal["", "recorded", "measured", "guess"]
+"""What an estimate stands on: what the same took here before, what was timed for this plan, or a rule of thumb."""
+
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step: what happens, what it writes or removes, whether it can be cancelled and undone."""
+    """One step: what happens, what it writes or removes, whether it can be cancelled and undone.
+
+    `est_s` is how many seconds it takes, as far as can be told before (None: nothing is known), and `est_by` what that
+    stands on.
+    """
 
     n: int
     name: str
     title: str
     est_s: float | None = None
+    est_by: Basis = ""
     writes_bytes: int = 0
     deletes: int = 0
     offline: bool = False
@@ -53,8 +61,27 @@ class Clashes(msgspec.Struct, frozen=True, kw_only=True):
     by_kind: dict[str, int] = {}
 
 
+class Takes(msgspec.Struct, frozen=True, kw_only=True):
+    """How many seconds the whole takes from the confirmation on, and for how many of them the application is down.
+
+    `est_s` adds up the steps but those that are `unknown`, by name; None where nothing is known of any. `offline_s` is
+    None where nothing is stopped. `by` is what most of it stands on. `look_s` is what making the plan took: one that is
+    confirmed later, by its digest, is made again first.
+    """
+
+    est_s: float | None = None
+    offline_s: float | None = None
+    look_s: float | None = None
+    by: Basis = ""
+    unknown: tuple[str, ...] = ()
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operation would do. `state` is what it saw of the target; the digest covers all of it."""
+    """What an operation would do. `state` is what it saw of the target.
+
+    The digest covers what would be done to what; how long that may take (`takes` and the steps' estimates) is no part
+    of it, since it differs each time.
+    """
 
     op: str
     targets: tuple[str, ...]
@@ -63,6 +90,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     keeps: str = ""
     needs: Needs = Needs()
     clashes: Clashes = Clashes()
+    takes: Takes = Takes()
     confirm: Literal["none", "key", "word"] = "key"
     confirm_word: str = ""
     cli: str = ""

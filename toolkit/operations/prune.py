@@ -10,6 +10,7 @@ import msgspec
 
 from toolkit.errors import LifeboatError
 from toolkit.jobs.context import Job
+from toolkit.operations.pace import removing, takes, timed
 from toolkit.operations.plan import Plan, Step
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
@@ -101,10 +102,12 @@ def describe(
         deletes=count,
         undo="none",
     )
+    steps = (timed(step, removing(count, size=report.freed)),) if count else ()
     report.plan = Plan(
         op="prune",
         targets=tuple(row.id for row in report.removed),
-        steps=(step,) if count else (),
+        steps=steps,
+        takes=takes(steps),
         confirm="word" if count else "none",
         confirm_word=str(count) if count else "",
         cli=_command(words, given or {}),

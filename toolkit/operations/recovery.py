@@ -71,7 +71,8 @@ def announce(session: Session, job: Job, plan: Plan) -> Plan:
     words = {"commit": "finish", "staging": "take back", "back": "go on putting back"}
     first = [Step(n=1, name="settle", title=f"{words[one.phase]} {one.what} that was interrupted") for one in pending]
     steps = [msgspec.structs.replace(step, n=number) for number, step in enumerate([*first, *plan.steps], 1)]
-    return msgspec.structs.replace(plan, steps=tuple(steps))
+    unknown = msgspec.structs.replace(plan.takes, unknown=("settle", *plan.takes.unknown))
+    return msgspec.structs.replace(plan, steps=tuple(steps), takes=unknown)
 
 
 def run(session: Session, job: Job) -> RecoveryReport:

@@ -21,7 +21,7 @@ from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
-from toolkit.operations.application.services import Command, active, stopped, systemd_unit
+from toolkit.operations.application.services import Command, active, stop_title, stopped
 from toolkit.operations.health import remember_placed
 from toolkit.operations.plan import Plan
 from toolkit.operations.report import Ending, Report
@@ -41,6 +41,7 @@ from toolkit.operations.restoring.plan import (
     database_records,
     make_plan,
     needs_safety,
+    services_of,
 )
 from toolkit.operations.session import Session
 from toolkit.operations.verify import compare_database
@@ -212,14 +213,16 @@ def _prepare(run: _Run) -> None:
     job, request = run.job, run.request
     run.keep()
     began = time.monotonic()
-    job.step("stage", "Restoring beside the target, comparing every digest")
+    job.step(
+        "stage", "Restoring beside the target, comparing every digest", size=run.made.bytes, items=run.made.written
+    )
     filled = fill(request.backup, _Placer(run), job, total=run.made.bytes)
     run.report.restored = filled.files + filled.others
     run.report.failed.extend(filled.failed)
     _refuse_missing_databases(run, filled)
     staged = time.monotonic()
     if run.made.databases:
-        job.step("check", "Checking the restored databases")
+        job.step("check", "Checking the restored databases", size=run.made.checked_bytes)
         for record in database_records(request):
             job.raise_if_stopped()
             run.report.databases.append(_check(run, record))
@@ -353,14 +356,7 @@ def _target(run: _Run, record: DatabaseRecord) -> str:
 
 
 def _services(run: _Run) -> tuple[Command, ...]:
-    profile = run.session.known_profile(run.request.backup.manifest.profile)
-    if profile is None or not run.request.in_place or not run.request.services:
-        return ()
-    wanted = [
-        systemd_unit(service.unit) if service.unit else Command(service.stop[0], service.stop, service.start)
-        for service in profile.services
-    ]
-    return active(wanted)
+    return active(services_of(run.session, run.request))
 
 
 def _act(run: _Run, operation: str, remove: Path | None) -> None:
@@ -371,7 +367,12 @@ def _act(run: _Run, operation: str, remove: Path | None) -> None:
             _refuse_held(run)
         times = _folder_times(run, remove)
         if needs_safety(run.made) or remove:
-            run.job.step("safety", "Keeping what is there now in a safety backup")
+            run.job.step(
+                "safety",
+                "Keeping what is there now in a safety backup",
+                size=run.made.replaced_bytes,
+                items=len(run.made.existing),
+            )
             kept = safety.make(
                 run.session,
                 run.made,
@@ -383,7 +384,14 @@ def _act(run: _Run, operation: str, remove: Path | None) -> None:
             )
             run.keep(safety=kept)
             run.report.safety = run.journal.safety
-        run.job.step("place", "Giving everything its name", cancel="never", undo="manual")
+        run.job.step(
+            "place",
+            "Giving everything its name",
+            cancel="never",
+            undo="manual",
+            size=run.made.checked_bytes,
+            items=run.made.written,
+        )
         began = time.monotonic()
         run.keep(phase="commit", swaps=tuple(_swaps(run)), remove=str(remove or ""))
         run.report.changed = True
@@ -411,7 +419,7 @@ def _services_down(run: _Run, services: tuple[Command, ...]) -> Iterator[None]:
     if not services:
         yield
         return
-    run.job.step("stop", f"Stopping {', '.join(service.name for service in services)}")
+    run.job.step("stop", stop_title(services))
     run.keep(stopped=services)
     with stopped(services, run.job, run.report):
         yield

@@ -10,6 +10,7 @@ import msgspec
 
 from toolkit.errors import NotFoundError, UsageError
 from toolkit.operations import drop_in
+from toolkit.operations.pace import removing, takes, timed
 from toolkit.operations.plan import Plan, Step
 from toolkit.operations.prune import PruneReport, describe
 from toolkit.operations.session import Session
@@ -72,10 +73,12 @@ def plan(session: Session, profile: str, words: Sequence[str]) -> PruneReport:
     before = " ".join(_words(session.config.profile(profile).retention, changes(words)))
     later = f"; the next backup then deletes {count_text(count, 'backup')} for good" if count else ""
     step = Step(n=1, name="write", title=f"write the rules of {profile} into the configuration{later}")
+    step = timed(step, removing(1))
     report.plan = Plan(
         op="retention",
         targets=(profile,),
         steps=(step,),
+        takes=takes((step,)),
         keeps=f"every backup, until the next one is made; the rules before: {COMMAND} {profile} {before}",
         confirm="word" if count else "none",
         confirm_word=str(count) if count else "",

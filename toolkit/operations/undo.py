@@ -13,6 +13,7 @@ from toolkit.errors import BackupNotFoundError, NotFoundError
 from toolkit.jobs.context import Job
 from toolkit.operations import restore
 from toolkit.operations.archiving import stored
+from toolkit.operations.pace import removing, takes, timed
 from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Notice
 from toolkit.operations.restoring import aside, safety, undo_aside
@@ -20,6 +21,9 @@ from toolkit.operations.restoring.aside import AsideRecord
 from toolkit.operations.restoring.plan import OnConflict, RestorePlan, RestoreRequest, make_plan
 from toolkit.operations.session import Session
 from toolkit.vault import remove, sidecar, store
+
+PER_NAME = 0.0005
+"""Seconds that the removal of a file takes."""
 
 
 class UndoPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +102,11 @@ def make_plan_for(
     listed = safety.undo_list_path(session, last.manifest)
     created = sum(1 for _ in safety.read_undo_list(listed))
     since = safety.written_since(made, last.manifest)
+    remove_step = Step(
+        n=len(made.plan.steps) + 1, name="remove", title=f"remove {created} names that came", deletes=created
+    )
+    remove_step = timed(remove_step, removing(created, each=PER_NAME))
+    steps = (*made.plan.steps, remove_step) if created else made.plan.steps
     plan = msgspec.structs.replace(
         made.plan,
         op="undo",
@@ -106,12 +115,8 @@ def make_plan_for(
         confirm="word" if made.databases else "key",
         confirm_word=last.manifest.profile if made.databases else "",
         cli=f"lifeboat undo {last.manifest.id}",
-        steps=(
-            *made.plan.steps,
-            Step(n=len(made.plan.steps) + 1, name="remove", title=f"remove {created} names that came", deletes=created),
-        )
-        if created
-        else made.plan.steps,
+        steps=steps,
+        takes=takes(steps, look=made.plan.takes.look_s, again=True),
     ).sealed()
     return UndoPlan(plan=plan, manifest=last.manifest, warnings=_warnings(since)), made
 
@@ -142,7 +147,10 @@ def _undelete_plan(found: list[_Candidate], last: _Candidate) -> UndoPlan:
     same = [one.manifest for one in found if one.deletion and one.when == last.when]
     together = tuple(one.id for one in same if one is not None)
     step = Step(n=1, name="untrash", title=f"bring {', '.join(together)} back from the trash")
-    plan = Plan(op="undo", targets=together, steps=(step,), cli="lifeboat undo", confirm="none").sealed()
+    steps = (timed(step, removing(len(together))),)
+    plan = Plan(
+        op="undo", targets=together, steps=steps, takes=takes(steps), cli="lifeboat undo", confirm="none"
+    ).sealed()
     return UndoPlan(plan=plan, deleted=together)
 
 

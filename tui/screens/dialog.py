@@ -49,9 +49,9 @@ class TypeName(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
 
-    def __init__(self, question: str, word: str, command: str) -> None:
+    def __init__(self, question: str, word: str, command: str, more: Sequence[str] = ()) -> None:
         super().__init__()
-        self._question, self._word, self._command = question, word, command
+        self._question, self._word, self._command, self._more = question, word, command, more
         self.number = "" if word.isdigit() else str(1000 + zlib.crc32(command.encode(errors="surrogateescape")) % 9000)
 
     def compose(self) -> ComposeResult:
@@ -64,6 +64,7 @@ class TypeName(ModalScreen[bool]):
                 lines(
                     [
                         put((self._question, "bold")),
+                        *(put(one) for one in self._more),
                         put("Same as:  ", self._command),
                         Content(""),
                         put("Type  ", (self._word, "bold"), "  and Enter to start; esc goes back"),

@@ -14,6 +14,7 @@ from textual.widgets import Static
 from toolkit.errors import LifeboatError
 from toolkit.operations.eventlines import progress_text
 from toolkit.operations.jobs import JobRow
+from toolkit.operations.pace_words import takes_text
 from toolkit.operations.plan import Plan
 from toolkit.operations.planned import Planned
 from tui.act import Act, Started
@@ -126,7 +127,7 @@ class PlanScreen(Frame):
                 yield put("  " + progress_text(row))
             return
         yield from self.outcome(self.found)
-        yield from plan_lines(self.found, width - 1, command=self.ui.line(self.final))
+        yield from plan_lines(self.found, width - 1, command=self.ui.line(self.final), later=True)
 
     def outcome(self, found: Planned) -> Iterator[Content]:
         """Yield why there is no plan, where there is none."""
@@ -163,7 +164,8 @@ class PlanScreen(Frame):
         if plan is None:
             return
         if plan.confirm == "word":
-            dialog = TypeName(self.question, plan.confirm_word, self.ui.line(self.final))
+            takes = f"Takes {takes_text(plan, later=True)}"
+            dialog = TypeName(self.question, plan.confirm_word, self.ui.line(self.final), (takes,))
             self.ui.push_screen(dialog, self._answered)
         else:
             self._answered(yes=True)

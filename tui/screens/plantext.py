@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
+from toolkit.operations.pace_words import short_text, step_text, takes_text
 from toolkit.operations.plan import Plan
 from toolkit.operations.planned import Planned
 from toolkit.operations.rescuing.report import RescuedDatabase
@@ -18,8 +19,11 @@ WAYS = {"mend": "mend it", "salvage": "mend and refill", "restore": "put the bac
 MOST_TARGETS = 3
 
 
-def plan_lines(found: Planned, width: int, *, command: str) -> Iterator[Content]:
-    """Yield the lines of the plan in `found`, none wider than `width`; `command` does the same."""
+def plan_lines(found: Planned, width: int, *, command: str, later: bool) -> Iterator[Content]:
+    """Yield the lines of the plan in `found`, none wider than `width`; `command` does the same.
+
+    `later` says that the plan is made once more before it is done.
+    """
     plan = found.plan
     if plan is None:
         return
@@ -30,6 +34,8 @@ def plan_lines(found: Planned, width: int, *, command: str) -> Iterator[Content]
     yield from _paragraph("You lose", loses, width, tone="bold $text-error" if loses != "nothing" else "bold")
     if plan.keeps:
         yield from _paragraph("You keep", plan.keeps, width)
+    if plan.steps:
+        yield from _paragraph("Takes", takes_text(plan, later=later), width)
     yield from _needs(plan, width)
     for warning in found.warnings[:5]:
         yield from _paragraph("Note", warning.message, width, tone="bold $text-warning")
@@ -42,10 +48,11 @@ def _database(row: RescuedDatabase, width: int) -> Iterator[Content]:
     for way in row.ways:
         taken = way.name == row.way
         mark = ("  > ", "bold $text-success") if taken else ("    ", "")
-        first, *rest = textwrap.wrap(line(_way(way)), width - 26) or [""]
+        down = f"down {short_text(way.offline_s, way.offline_by):6}" if way.offline_s is not None else ""
+        first, *rest = textwrap.wrap(line(_way(way)), width - 25 - len(down)) or [""]
         style = "bold" if taken else "" if way.possible else "dim"
-        yield put(mark, (f"{WAYS[way.name]:20}", style), "  ", (first, style))
-        yield from (put(" " * 26, (more, style)) for more in rest)
+        yield put(mark, (f"{WAYS[way.name]:19}", style), "  ", (down, style), (first, style))
+        yield from (put(" " * (25 + len(down)), (more, style)) for more in rest)
     if row.because:
         yield from _paragraph("", f"recommended: {WAYS[row.recommended]}, since {row.because}", width, tone="dim")
 
@@ -60,8 +67,8 @@ def _way(way: Way) -> str:
 def _steps(plan: Plan, width: int) -> Iterator[Content]:
     for step in plan.steps:
         size = size_text(step.writes_bytes) if step.writes_bytes else ""
-        said = f"{size:>9}  {'offline' if step.offline else '':7}"
-        room = width - 5 - len(said) - 2
+        said = f"{size:>7} {step_text(step):>6} {'offline' if step.offline else '':7}"
+        room = width - 5 - len(said) - 1
         first, *rest = textwrap.wrap(line(step.title), room) or [""]
         yield put(f" {step.n:>2}  {first}", " " * max(width - 5 - len(first) - len(said) - 1, 1), (said, "$text-muted"))
         yield from (put("     " + more) for more in rest)
@@ -76,7 +83,7 @@ def _needs(plan: Plan, width: int) -> Iterator[Content]:
         parts.append("root")
     last = next((step.name for step in reversed(plan.steps) if step.cancel == "never"), "")
     first = next((step.n for step in plan.steps if step.cancel == "never"), 0)
-    parts.append(f"until step {first} a cancellation takes all of it back" if last else "can be cancelled at any time")
+    parts.append(f"cancelling before step {first} takes all back" if last else "can be cancelled at any time")
     yield from _paragraph("Needs", "; ".join(parts), width)
     if plan.op == "retention":  # `You keep` says how it is taken back
         return

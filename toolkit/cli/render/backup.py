@@ -5,6 +5,7 @@ from __future__ import annotations
 from toolkit.cli.render.sync import upload_line
 from toolkit.display import display
 from toolkit.operations.backup import BackupReport, BackupRow
+from toolkit.operations.pace_words import duration_sentence
 from toolkit.operations.session import Session
 from toolkit.wording import count_text, duration_text, size_text
 
@@ -15,6 +16,7 @@ def backup_text(report: BackupReport, session: Session) -> list[str]:
     for name, plan in (report.plan or {}).items():
         lines.append(f"would back up {name}: {count_text(plan.entries, 'entry', 'entries')}, {size_text(plan.bytes)}")
         lines += [f"  database {display(path)}" for path in plan.databases]
+        lines.append(f"  takes    {duration_sentence(plan.takes)}")
     for row in report.backups:
         lines += _row(row)
     lines += [upload_line(row, session.now()) for row in report.uploads]

@@ -9,6 +9,7 @@ import click
 from toolkit.cli.render.table import table
 from toolkit.display import display
 from toolkit.operations.delete import DeletedRow, DeletePlan, DeleteReport
+from toolkit.operations.pace_words import takes_text
 from toolkit.operations.plan import Plan
 from toolkit.operations.prune import PruneReport, PruneRow
 from toolkit.wording import count_text, size_text
@@ -41,6 +42,7 @@ def _delete_plan(plan: Plan, rows: Sequence[DeletedRow]) -> list[str]:
         ],
         right=frozenset({4}),
     )
+    lines.append(f"takes {takes_text(plan)}")
     if plan.keeps:
         lines.append(f"keeps {plan.keeps}")
     return lines
@@ -58,12 +60,15 @@ def show_prune(report: PruneReport) -> None:
     """Print on stderr what would go and why, before the question."""
     for line in _verdicts(report, kept=False):
         click.echo(line, err=True)
+    if report.plan is not None:
+        click.echo(f"takes {takes_text(report.plan)}", err=True)
 
 
 def prune_text(report: PruneReport) -> list[str]:
     """Return what was removed; after a dry run each backup with what becomes of it and why."""
     if report.plan is not None:
-        return _verdicts(report, kept=True)
+        takes = [f"takes {takes_text(report.plan)}"] if report.plan.steps else []
+        return [*_verdicts(report, kept=True), *takes]
     lines = [f"removed {count_text(len(report.removed), 'backup')}, {size_text(report.freed)} freed"]
     lines[0] += f"; {count_text(len(report.kept), 'backup')} kept"
     return lines + [f"  {row.id}  {row.profile}  {display(row.reason)}" for row in report.removed]

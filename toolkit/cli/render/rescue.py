@@ -13,7 +13,7 @@ from toolkit.display import display
 from toolkit.operations.diagnosing.codes import Severity
 from toolkit.operations.rescuing.plan import RescuePlan
 from toolkit.operations.rescuing.report import RescuedDatabase, RescueReport
-from toolkit.operations.rescuing.ways import Way
+from toolkit.operations.rescuing.ways import Way, offline_text
 from toolkit.wording import count_text
 
 MOST_FINDINGS = 4
@@ -55,7 +55,7 @@ def _ways(row: RescuedDatabase) -> Iterator[str]:
         if not way.possible:
             text = f"not possible: {way.why_not}"
         else:
-            text = f"{count_text(way.rows, 'row')}; loses {_loses(way)}"
+            text = f"{count_text(way.rows, 'row')}; loses {_loses(way)}{offline_text(way)}"
         first, *rest = paragraph("", text, hang=21)
         yield f"  {mark} {name}  {first.lstrip()}"
         yield from rest

@@ -12,8 +12,7 @@ import msgspec
 
 from toolkit.errors import TargetInUseError
 from toolkit.jobs.context import Job
-from toolkit.operations.application.services import Command, active, systemd_unit
-from toolkit.profile.model import Profile
+from toolkit.operations.application.services import Command, active
 from toolkit.sqlite.connect import SIDECARS
 from toolkit.sqlite.holders import Holder, holders
 
@@ -64,14 +63,6 @@ def _unit(pid: int) -> str:
             if last.endswith(".service"):
                 return last
     return ""
-
-
-def services_of(profile: Profile) -> tuple[Command, ...]:
-    """Return how each service of `profile` is stopped and started."""
-    return tuple(
-        systemd_unit(service.unit) if service.unit else Command(service.stop[0], service.stop, service.start)
-        for service in profile.services
-    )
 
 
 def running(services: Sequence[Command]) -> tuple[Command, ...]:

@@ -10,6 +10,7 @@ import msgspec
 from toolkit.errors import ServiceError
 from toolkit.jobs.context import Job
 from toolkit.operations.report import Report
+from toolkit.profile.model import Profile
 
 STOP_TIMEOUT = 120.0
 """Seconds that a service may take to stop or start."""
@@ -28,6 +29,14 @@ def systemd_unit(name: str) -> Command:
     """Return the commands for a systemd unit."""
     return Command(
         name, ("systemctl", "stop", name), ("systemctl", "start", name), ("systemctl", "is-active", "--quiet", name)
+    )
+
+
+def commands_of(profile: Profile) -> tuple[Command, ...]:
+    """Return how each service of `profile` is stopped and started."""
+    return tuple(
+        systemd_unit(service.unit) if service.unit else Command(service.stop[0], service.stop, service.start)
+        for service in profile.services
     )
 
 
@@ -75,6 +84,16 @@ def start_all(services: Sequence[Command]) -> list[ServiceError]:
     return failures
 
 
+def stop_title(services: Sequence[Command]) -> str:
+    """Return the title of the step that stops `services`."""
+    return f"Stopping {', '.join(service.name for service in services)}"
+
+
+def start_title(services: Sequence[Command]) -> str:
+    """Return the title of the step that starts `services` again."""
+    return f"Starting {', '.join(sorted(service.name for service in services))}"
+
+
 def active(services: Sequence[Command]) -> tuple[Command, ...]:
     """Return those of `services` that run now: only they are stopped, and started again."""
     return tuple(service for service in services if _is_active(service))
@@ -98,6 +117,8 @@ def stopped(services: Sequence[Command], job: Job, report: Report, *, also: Sequ
         yield
         down.extend(also)
     finally:
+        if down:
+            job.step("start", start_title(down), cancel="never")
         for failure in start_all(list(reversed(down))):
             report.warn(
                 failure.code,

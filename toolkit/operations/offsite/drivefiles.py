@@ -25,6 +25,7 @@ from toolkit.errors import (
 from toolkit.jobs.context import Job
 from toolkit.operations.offsite import uploads
 from toolkit.operations.offsite.drive import bare, settings_of
+from toolkit.operations.pace import removing, takes, timed
 from toolkit.operations.plan import Plan, Step
 from toolkit.operations.prune import rules_for
 from toolkit.operations.report import Ending, Report, notice
@@ -38,6 +39,10 @@ from toolkit.wording import count_text, size_text
 if TYPE_CHECKING:
     from toolkit.destinations.base import Destination, RemoteObject
     from toolkit.destinations.gdrive.destination import GoogleDriveDestination
+
+
+EACH = 1.5
+"""Seconds that the removal of a backup in Drive takes: one request for each of its files."""
 
 
 class DriveItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -298,10 +303,12 @@ def _removal(
         deletes=count,
         undo="manual" if to_bin else "none",
     )
+    steps = (timed(step, removing(count, each=EACH)),) if count else ()
     plan = Plan(
         op=operation,
         targets=tuple(row.id for row in rows),
-        steps=(step,) if count else (),
+        steps=steps,
+        takes=takes(steps),
         keeps="all of it for 30 days in the bin of Drive, where it takes its space" if to_bin and count else "",
         confirm="word" if count else "none",
         confirm_word=(rows[0].id if count == 1 else str(count)) if count else "",

@@ -18,30 +18,41 @@ from toolkit.archive.manifest import Check
 from toolkit.errors import CancelledError, DamageError, LifeboatError, SourceChangedError
 from toolkit.jobs.context import Job
 from toolkit.operations import scratch
+from toolkit.operations.pace import Sample
 from toolkit.operations.repairing.accounts import loss_text, tables_of
 from toolkit.operations.repairing.references import Reference
 from toolkit.sqlite import blocks, check, header, hotcopy, raw
 from toolkit.sqlite.account import Account
 
 State = blocks.State
+SYNCED = 400e6
+"""Bytes a second that a disk takes for good, at best."""
 
 
 @dataclass(frozen=True)
 class Original:
     """A bit-for-bit copy of a database with its sidecars, and what tells that the original is still the same.
 
-    One that is not `stable` was written to meanwhile: good enough to see what could be done, not to be used.
+    One that is not `stable` was written to meanwhile: good enough to see what could be done, not to be used. Copying
+    its `size` bytes took `seconds`.
     """
 
     path: str
     copy: Path
     state: State
     stable: bool = True
+    size: int = 0
+    seconds: float = 0.0
+
+    @property
+    def copied(self) -> Sample:
+        """How fast files like it are copied here, and brought to the disk, which a working copy is not."""
+        return Sample(seconds=self.seconds + self.size / SYNCED, size=self.size)
 
 
 @dataclass(frozen=True)
 class Mended:
-    """A private database `output` that came of a copy, with its account. `seconds` is what it took.
+    """A private database `output` that came of a copy, with its account. `seconds` is what it took, checking apart.
 
     `settled` says that SQLite itself gets the same out of the files: a -wal or journal that is whole is no damage.
     `passes` and `problems` are known after `checked`: whether it is sound, and what its checks say.
@@ -56,6 +67,12 @@ class Mended:
     settled: bool = False
     passes: bool = True
     problems: tuple[str, ...] = field(default=())
+    checking: float = 0.0
+
+    @property
+    def checks(self) -> tuple[Sample, ...]:
+        """How fast its pages are checked here; nothing where they were not."""
+        return (Sample(seconds=self.checking, size=self.output.stat().st_size),) if self.checking else ()
 
     @property
     def sound(self) -> bool:
@@ -89,6 +106,7 @@ def copy_original(path: str, folder: Path, job: Job, *, torn_ok: bool = False) -
     """
     job.step("copy", f"Copying {os.path.basename(path)} with its sidecars, bit for bit")
     scratch.inner(folder)
+    began = time.monotonic()
     before = blocks.state(path)
     taken = raw.raw_copy(Path(path), folder, should_stop=job.should_stop)
     if not taken.stable and not torn_ok:
@@ -97,7 +115,9 @@ def copy_original(path: str, folder: Path, job: Job, *, torn_ok: bool = False) -
             subject=path,
             hint="stop the application first, or have `lifeboat rescue` do it",
         )
-    return Original(path, taken.files[0], before, taken.stable)
+    seconds = time.monotonic() - began
+    size = sum(one.stat().st_size for one in taken.files)
+    return Original(path, taken.files[0], before, taken.stable, size=size, seconds=seconds)
 
 
 def mend(original: Original, folder: Path, job: Job, *, reference: Reference | None = None) -> Mended:
@@ -221,7 +241,9 @@ def _in_rollback_mode(path: Path) -> bool:
 def checked(mended: Mended, job: Job, *, level: check.Level) -> Mended:
     """Check the result and return it with what the checks say; what is wrong with it never raises."""
     job.step("check", "Checking the result")
+    began = time.monotonic()
     known = level == "quick" and mended.account.checked and not mended.refilled
     found = check.check(mended.output, level=level, pages=not known, should_stop=job.should_stop)
     lines = tuple(line for one in found.checks if not one.ok for line in one.messages[:20])
-    return replace(mended, passes=not found.damaged, problems=lines)
+    checking = 0.0 if known else time.monotonic() - began
+    return replace(mended, passes=not found.damaged, problems=lines, checking=checking)

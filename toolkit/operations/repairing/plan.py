@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from toolkit.errors import (
 from toolkit.jobs.context import Job
 from toolkit.operations import scratch
 from toolkit.operations.application import holding
+from toolkit.operations.pace import Estimate, takes, timed
+from toolkit.operations.pace_records import History
 from toolkit.operations.plan import Needs, Plan, Step
 from toolkit.operations.repairing import mending, outputs, references
 from toolkit.operations.repairing.accounts import loss_of
@@ -107,6 +110,7 @@ def prepared(session: Session, request: RepairRequest, job: Job) -> Iterator[Rep
     `TargetInUseError` and `ForbiddenError` for a repair in place that could not be applied, `UnrepairableError`,
     `DatabaseDamagedError`, `SpaceError` with the bytes needed, `StorageError`, `SourceChangedError`, `CancelledError`.
     """
+    began = time.monotonic()
     path = _target(request)
     profile = profile_of(session, path)
     report = RepairReport(database=path)
@@ -133,7 +137,7 @@ def prepared(session: Session, request: RepairRequest, job: Job) -> Iterator[Rep
         made.aside = request.in_place and not replacing.vault_takes(
             session, outputs.size_of(path), make=not request.look
         )
-        made.plan = _plan(session, made)
+        made.plan = _plan(session, made, time.monotonic() - began)
         take_account(report, mended)
         yield made
 
@@ -226,7 +230,7 @@ def _reference(
         return None
 
 
-def _plan(session: Session, made: RepairPlan) -> Plan:
+def _plan(session: Session, made: RepairPlan, look: float) -> Plan:
     request, mended, path = made.request, made.mended, made.path
     size = mended.output.stat().st_size
     changes = request.in_place and not mended.sound
@@ -234,10 +238,12 @@ def _plan(session: Session, made: RepairPlan) -> Plan:
     where = Path(os.path.dirname(path)) if request.in_place else session.vault_path
     if request.output is not None:
         where = absolute(request.output).parent
+    steps = tuple(_steps(made, size, replaced, History(session, made.profile.name)))
     return Plan(
         op="repair",
         targets=(path,),
-        steps=tuple(_steps(made, size, replaced)),
+        steps=steps,
+        takes=takes(steps, look=look),
         loses=loss_of(mended.account),
         keeps=keeps_text(aside=made.aside) if changes else "the original is not touched",
         needs=Needs(free=size, have=durable.free_bytes(where)),
@@ -269,7 +275,7 @@ def _state(mended: Mended) -> tuple[str, ...]:
     )
 
 
-def _steps(made: RepairPlan, size: int, replaced: int) -> Iterator[Step]:
+def _steps(made: RepairPlan, size: int, replaced: int, history: History) -> Iterator[Step]:
     request, mended = made.request, made.mended
     names: list[tuple[str, str, int]] = []
     if made.nothing_to_do:
@@ -284,7 +290,7 @@ def _steps(made: RepairPlan, size: int, replaced: int) -> Iterator[Step]:
     else:
         names = [("write", "write a copy: it is sound" if mended.sound else "write the repaired database", size)]
     for number, (name, title, written) in enumerate(names, 1):
-        yield Step(
+        step = Step(
             n=number,
             name=name,
             title=title,
@@ -293,6 +299,25 @@ def _steps(made: RepairPlan, size: int, replaced: int) -> Iterator[Step]:
             cancel="never" if name == "place" else "now",
             undo="manual" if name == "place" else "auto",
         )
+        yield timed(step, estimate_of(name, history, size=size, kept=written, mended=mended))
+
+
+def estimate_of(name: str, history: History, *, size: int, kept: int, mended: Mended | None) -> Estimate | None:
+    """Return how long a step takes that puts a database of `size` bytes in its place, where `kept` bytes are kept.
+
+    What was timed while it was mended counts where nothing of the kind was recorded. None for a step of another name.
+    """
+    copied = (mended.original.copied,) if mended is not None else ()
+    checked = mended.checks if mended is not None else ()
+    if name == "stage":
+        return history.estimate("copy", size=size, measured=copied)
+    if name == "check":
+        return history.estimate("quick", size=size, measured=checked)
+    if name == "safety":
+        return history.estimate("safety" if kept else "names", size=kept)
+    if name == "write":
+        return history.estimate("write", size=size, measured=copied)
+    return history.estimate("names", size=size) if name == "place" else None
 
 
 def _command(request: RepairRequest, path: str) -> str:

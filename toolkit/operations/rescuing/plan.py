@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,14 +26,17 @@ from toolkit.errors import (
 from toolkit.jobs.context import Job
 from toolkit.operations import diagnose, scratch
 from toolkit.operations.application import holding
-from toolkit.operations.application.services import Command
+from toolkit.operations.application.services import Command, commands_of
 from toolkit.operations.archiving import StoredBackup
+from toolkit.operations.pace import takes, timed
+from toolkit.operations.pace_records import History
 from toolkit.operations.plan import Loss, Needs, Plan, Step
 from toolkit.operations.remembered import named as remembered_profile
 from toolkit.operations.repairing import mending, outputs, references
 from toolkit.operations.repairing.plan import confirm_word, keeps_text, profile_of, refuse_unwritable, safety_title
 from toolkit.operations.report import clean
 from toolkit.operations.rescuing.report import RescueReport, describe
+from toolkit.operations.rescuing.times import Times, tell_ways
 from toolkit.operations.rescuing.ways import WAYS, Patient, WayName, study
 from toolkit.operations.restoring import replacing
 from toolkit.operations.session import Session
@@ -99,6 +103,7 @@ def prepared(session: Session, request: RescueRequest, job: Job) -> Iterator[Res
     `UsageError` for a way that is not possible, `TargetInUseError` for a holder that nobody would stop,
     `ForbiddenError` for a read-only file system, `SpaceError` with the bytes needed, `CancelledError`.
     """
+    began = time.monotonic()
     profile, only = _resolve(session, request.word)
     report = RescueReport(profile=profile.name)
     bad = _diagnosed(session, profile, only, job, report)
@@ -119,9 +124,9 @@ def prepared(session: Session, request: RescueRequest, job: Job) -> Iterator[Res
                 continue
             _choose(patient, request)
             made.patients.append(patient)
-        report.databases = [describe(one) for one in made.patients]
         if made.patients:
-            _complete(session, made)
+            _complete(session, made, began)
+        report.databases = [describe(one) for one in made.patients]
         yield made
 
 
@@ -200,29 +205,40 @@ def _choose(patient: Patient, request: RescueRequest) -> None:
         )
 
 
-def _complete(session: Session, made: RescuePlan) -> None:
+def _complete(session: Session, made: RescuePlan, began: float) -> None:
     request, paths = made.request, [one.path for one in made.patients]
     seen = holding.of_files(paths)
     made.used = seen.found
     if request.services:
-        services = holding.services_of(made.profile)
+        services = commands_of(made.profile)
         made.stop = holding.running(services)
         made.start = holding.failed([one for one in services if one not in made.stop])
     made.aside = not replacing.vault_takes(session, sum(outputs.size_of(path) for path in paths), make=not request.look)
-    made.plan = _plan(made)
+    times = Times(
+        History(session, made.profile.name),
+        made.profile.name,
+        stop=made.stop,
+        start=made.start,
+        aside=made.aside,
+        live=made.live,
+    )
+    tell_ways(made.patients, times)
+    made.plan = _plan(made, times, time.monotonic() - began)
     made.report.recommended_because = {one.path: describe(one).because for one in made.patients}
 
 
-def _plan(made: RescuePlan) -> Plan:
+def _plan(made: RescuePlan, times: Times, look: float) -> Plan:
     request, patients = made.request, made.patients
     by_profile = is_profile_word(request.word)
     incoming = sum(output.stat().st_size for output in _outputs(patients))
     where = Path(os.path.dirname(patients[0].path))
     durable.require_space(where, incoming)
+    steps = tuple(timed(step, times.step(step.name, patients)) for step in _steps(made, incoming))
     return Plan(
         op="rescue",
         targets=tuple(one.path for one in patients),
-        steps=tuple(_steps(made, incoming)),
+        steps=steps,
+        takes=takes(steps, look=look),
         loses=_loss(patients),
         keeps=keeps_text(aside=made.aside)
         if any(outputs.size_of(one.path) for one in patients)

@@ -16,6 +16,8 @@ from toolkit.filelist import FileEntry
 from toolkit.jobs.context import Job
 from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.diagnosing.codes import Finding
+from toolkit.operations.pace_words import estimate_text
+from toolkit.operations.plan import Basis
 from toolkit.operations.repairing import mending, references
 from toolkit.operations.repairing.accounts import TableRow, loss_text, missing, tables_of
 from toolkit.operations.repairing.mending import Mended
@@ -35,7 +37,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     """One way out. `lost` counts the rows that are known to be lost, None where nobody can know.
 
     `unsure` says that more may be missing. `revives` are rows deleted since the backup that would come back.
-    `seconds` is what making it took. Where it is not `possible`, `why_not` says why.
+    `seconds` is what making it took, `offline_s` for how long it keeps the application offline (None: nothing is
+    stopped). Where it is not `possible`, `why_not` says why.
     """
 
     name: WayName
@@ -53,6 +56,15 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str = ""
     tables: dict[str, TableRow] = {}
     seconds: float = 0.0
+    offline_s: float | None = None
+    offline_by: Basis = ""
+
+
+def offline_text(way: Way) -> str:
+    """Return for how long the way keeps the application offline, to stand behind what it loses; "" for not at all."""
+    if way.offline_s is None:
+        return ""
+    return f"; offline {estimate_text(way.offline_s, way.offline_by)}"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import contextlib
 import enum
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,13 @@ from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import BackupNotFoundError, SpaceError, UsageError
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
+from toolkit.operations.application.services import Command, commands_of
 from toolkit.operations.archiving import StoredBackup
-from toolkit.operations.plan import Clashes, Loss, Needs, Plan, Step
+from toolkit.operations.pace import takes
+from toolkit.operations.pace_records import History
+from toolkit.operations.plan import Clashes, Loss, Needs, Plan
 from toolkit.operations.restoring.extract import elsewhere, target_elsewhere
+from toolkit.operations.restoring.steps import Amounts, steps
 from toolkit.operations.session import Session
 from toolkit.retention import Kind
 from toolkit.sqlite.holders import holders
@@ -122,6 +127,16 @@ class RestorePlan:
     actions: bytearray = field(default_factory=bytearray)
 
     @property
+    def written(self) -> int:
+        """How many files, folders and links are written."""
+        return len(self.actions) - self.actions.count(Action.SAME)
+
+    @property
+    def checked_bytes(self) -> int:
+        """Bytes of the databases that are checked before they get their names: not of damaged ones."""
+        return sum(one.size for one in database_records(self.request) if one.form == "copy" and not one.damaged)
+
+    @property
     def undecided(self) -> list[ClashRow]:
         """The clashes that nobody decided."""
         return [row for row in self.clashes if row.choice is None]
@@ -217,6 +232,7 @@ def make_plan(session: Session, request: RestoreRequest, job: Job, *, empty_ok: 
     _refuse_imported(request)
     if request.to is not None and os.path.lexists(request.to) and not request.to.is_dir():
         raise UsageError("is no folder", subject=request.to, hint="name a folder with --to; it need not be there yet")
+    began = time.monotonic()
     job.step("plan", "Comparing the backup with the target")
     made = RestorePlan(request, Plan(op="restore", targets=(), steps=()))
     seen = hashlib.sha256()
@@ -236,7 +252,7 @@ def make_plan(session: Session, request: RestoreRequest, job: Job, *, empty_ok: 
         raise BackupNotFoundError(
             "nothing in the backup is picked", subject=request.backup.manifest.id, hint="look with: lifeboat show"
         )
-    made.plan = _compose(session, made, tuple(state))
+    made.plan = _compose(session, made, tuple(state), time.monotonic() - began)
     return made
 
 
@@ -384,18 +400,19 @@ def _state(path: str, *, live: bool) -> str:
     return f"{path}|{status.st_ino}|{status.st_size}|{status.st_mtime_ns}"
 
 
-def services_of(session: Session, request: RestoreRequest) -> tuple[str, ...]:
-    """Return the names of the services that an in-place restore of databases stops."""
+def services_of(session: Session, request: RestoreRequest) -> tuple[Command, ...]:
+    """Return the services that an in-place restore stops where they run."""
     profile = session.known_profile(request.backup.manifest.profile)
     if profile is None or not request.in_place or not request.services:
         return ()
-    return tuple(service.unit or " ".join(service.stop) for service in profile.services)
+    return commands_of(profile)
 
 
-def _compose(session: Session, made: RestorePlan, state: tuple[str, ...]) -> Plan:
+def _compose(session: Session, made: RestorePlan, state: tuple[str, ...], look: float) -> Plan:
     request, manifest = made.request, made.request.backup.manifest
     replaced = [row for row in made.databases if row.replaces]
-    steps = list(_steps(session, made, replaced))
+    history = History(session, manifest.profile)
+    listed = tuple(steps(_amounts(session, made, len(replaced)), history))
     needs = _require_space(session, made)
     by_kind: dict[str, int] = {}
     for row in made.clashes:
@@ -404,13 +421,14 @@ def _compose(session: Session, made: RestorePlan, state: tuple[str, ...]) -> Pla
     plan = Plan(
         op="restore",
         targets=(*made.roots, *(row.path for row in made.databases)),
-        steps=tuple(steps),
+        steps=listed,
         loses=Loss(text=f"what was written since {since}", since=since) if replaced or made.clashes else Loss(),
         keeps="what is replaced goes into a safety backup first; `lifeboat undo` puts it back"
         if needs_safety(made)
         else "",
         needs=needs,
         clashes=Clashes(same=made.same, missing=made.missing, differ=len(made.clashes), by_kind=by_kind),
+        takes=takes(listed, look=look, again=True),
         confirm="word" if replaced and request.in_place else "key" if request.in_place or made.clashes else "none",
         confirm_word=manifest.profile if replaced and request.in_place else "",
         cli=_command(request),
@@ -424,31 +442,19 @@ def needs_safety(made: RestorePlan) -> bool:
     return made.request.in_place or bool(made.existing) or any(row.replaces for row in made.databases)
 
 
-def _steps(session: Session, made: RestorePlan, replaced: list[DatabaseRow]) -> Iterator[Step]:
-    names: list[tuple[str, str]] = [("stage", "restore to a hidden folder beside the target, compare every digest")]
-    if made.databases:
-        names.append(("check", "check the restored databases and compare them with the manifest"))
-    services = services_of(session, made.request)
-    if services:
-        names.append(("stop", f"stop {', '.join(services)}"))
-    if needs_safety(made):
-        names.append(("safety", "keep what is there now in a safety backup"))
-    names.append(("place", "give everything its name"))
-    if services:
-        names.append(("start", f"start {', '.join(services)}"))
-    offline = False
-    for number, (name, title) in enumerate(names, 1):
-        offline = offline or name == "stop"
-        yield Step(
-            n=number,
-            name=name,
-            title=title,
-            writes_bytes={"stage": made.bytes, "safety": made.replaced_bytes}.get(name, 0),
-            deletes=len(replaced) if name == "place" else 0,
-            offline=offline and name != "start",
-            cancel="never" if name == "place" else "now",
-            undo="manual" if name == "place" else "auto",
-        )
+def _amounts(session: Session, made: RestorePlan, replaced: int) -> Amounts:
+    return Amounts(
+        bytes=made.bytes,
+        items=made.written,
+        comes=len(made.databases),
+        checked=made.checked_bytes,
+        kept_bytes=made.replaced_bytes,
+        kept_items=len(made.existing),
+        deep=made.request.in_place or bool(replaced),
+        replaces=replaced,
+        safety=needs_safety(made),
+        services=services_of(session, made.request),
+    )
 
 
 def _require_space(session: Session, made: RestorePlan) -> Needs:

@@ -24,7 +24,7 @@ from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
 from toolkit.operations.application import holding
-from toolkit.operations.application.services import Command, stopped
+from toolkit.operations.application.services import Command, stop_title, stopped
 from toolkit.operations.report import Report
 from toolkit.operations.restoring import aside, safety
 from toolkit.operations.restoring import journal as restore_journal
@@ -105,6 +105,11 @@ class _Run:
         self.journal = changed
 
 
+def smoke_title(profile: str) -> str:
+    """Return the title of the step that runs the smoke tests of `profile`."""
+    return f"Running the smoke test of {profile}"
+
+
 def vault_takes(session: Session, size: int, *, make: bool) -> bool:
     """Say whether the vault has room for a safety backup of `size` bytes; with `make` one that is absent is made."""
     try:
@@ -168,14 +173,16 @@ def _act(run: _Run, targets: Sequence[str]) -> None:
             targets, job, stop=orders.stop_holders, accept_unseen=orders.assume_unused
         )
         coming = orders.settled()
-        job.step("stage", "Copying what comes beside its target")
+        incoming = sum(one.prepared.stat().st_size for one in coming)
+        job.step("stage", "Copying what comes beside its target", size=incoming)
         _stage(run, coming)
         rows = [_row(one) for one in coming]
         _keep_safe(run, rows, {one.target: one.damage for one in coming})
-        job.step("place", "Giving it its name", cancel="never", undo="manual")
+        job.step("place", "Giving it its name", cancel="never", undo="manual", size=incoming)
         run.keep(phase="commit", swaps=tuple(_swaps(run, coming)))
         run.report.changed = True
         place(run.journal, job)
+        job.step("check", "Checking it once more under its name", cancel="never", undo="manual", size=incoming)
         failures = [f"{one.target}: {line}" for one in coming for line in quick_check(Path(one.target))[:1]]
         if failures:
             _put_back(run, failures)
@@ -188,7 +195,7 @@ def _act(run: _Run, targets: Sequence[str]) -> None:
 def _prove(run: _Run) -> None:
     """With the services up, run the smoke tests: done when they pass, everything put back when they do not."""
     orders, job = run.orders, run.job
-    job.step("smoke", "Running the application's smoke test", cancel="never")
+    job.step("smoke", smoke_title(orders.profile), cancel="never")
     failures = [
         f"{one.subject or 'a service'} did not start again: {one.message}"
         for one in run.report.warnings
@@ -255,7 +262,7 @@ def _services_down(run: _Run) -> contextlib.AbstractContextManager[None]:
 def _stopped(run: _Run) -> Iterator[None]:
     orders = run.orders
     if orders.stop:
-        run.job.step("stop", f"Stopping {', '.join(service.name for service in orders.stop)}")
+        run.job.step("stop", stop_title(orders.stop))
     run.keep(stopped=(*orders.stop, *orders.start))
     with stopped(orders.stop, run.job, run.report, also=orders.start):
         yield
@@ -316,7 +323,8 @@ def _keep_safe(run: _Run, rows: Sequence[DatabaseRow], damage: dict[str, tuple[C
     orders = run.orders
     if orders.aside:
         return
-    run.job.step("safety", "Keeping what is there now in a safety backup, bit for bit")
+    size = sum(row.size for row in rows)
+    run.job.step("safety", "Keeping what is there now in a safety backup, bit for bit", size=size)
     try:
         kept = safety.make_of_databases(
             run.session,

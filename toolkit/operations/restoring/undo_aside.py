@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,10 @@ from toolkit import durable
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
 from toolkit.operations.application import holding
-from toolkit.operations.application.services import stopped
+from toolkit.operations.application.services import Command, commands_of, start_title, stop_title, stopped
 from toolkit.operations.health import remember_placed
+from toolkit.operations.pace import takes, timed
+from toolkit.operations.pace_records import History
 from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Report
 from toolkit.operations.restoring import aside
@@ -27,15 +30,14 @@ from toolkit.operations.session import Session
 def plan_of(session: Session, record: AsideRecord) -> Plan:
     """Return the plan of putting the files of `record` back."""
     profile = session.known_profile(record.profile)
-    services = holding.services_of(profile) if profile is not None else ()
-    titles = [("stop", f"stop {', '.join(one.name for one in services)}")] if services else []
-    titles.append(("place", "let the old files and those that came change places"))
-    titles += [("start", f"start {', '.join(one.name for one in services)}")] if services else []
+    services = commands_of(profile) if profile is not None else ()
     back = _back(record)
+    steps = tuple(_steps(services, back, History(session, record.profile)))
     return Plan(
         op="undo",
         targets=tuple(one.target for one in back),
-        steps=tuple(Step(n=number, name=name, title=title) for number, (name, title) in enumerate(titles, 1)),
+        steps=steps,
+        takes=takes(steps),
         loses=Loss(text="", since=record.finished.isoformat(timespec="seconds")),
         keeps="what came is moved aside in turn; `lifeboat undo` puts it back",
         confirm="word",
@@ -43,6 +45,19 @@ def plan_of(session: Session, record: AsideRecord) -> Plan:
         cli=f"lifeboat undo {record.profile}",
         state=tuple(f"{path}|{os.lstat(path).st_ino}" for one in back for path in record.files(one)),
     ).sealed()
+
+
+def _steps(services: Sequence[Command], back: Sequence[KeptDatabase], history: History) -> Iterator[Step]:
+    names = ", ".join(one.name for one in services)
+    titles = [("stop", f"stop {names}")] if services else []
+    titles.append(("place", "let the old files and those that came change places"))
+    titles += [("start", f"start {names}")] if services else []
+    for number, (name, title) in enumerate(titles, 1):
+        step = Step(n=number, name=name, title=title, offline=bool(services) and name != "start")
+        if name == "place":
+            yield timed(step, history.estimate("names", items=len(back)))
+        else:
+            yield timed(step, history.same(name, stop_title(services) if name == "stop" else start_title(services)))
 
 
 def _back(record: AsideRecord) -> list[KeptDatabase]:
@@ -71,7 +86,7 @@ def apply(session: Session, record: AsideRecord, plan: Plan, job: Job, report: R
         recovery.settle(session, record.profile, job, vault=False)
         plan.require(plan_of(session, record))
         profile = session.known_profile(record.profile)
-        services = holding.running(holding.services_of(profile)) if profile is not None else ()
+        services = holding.running(commands_of(profile)) if profile is not None else ()
         path = restore_journal.path_of(session.state, job.id)
         journal = RestoreJournal(
             job=job.id,
@@ -82,6 +97,8 @@ def apply(session: Session, record: AsideRecord, plan: Plan, job: Job, report: R
         )
         restore_journal.write(path, journal)
         try:
+            if services:
+                job.step("stop", stop_title(services))
             with stopped(services, job, report):
                 holding.wait_until_free(targets, job, stop=False, accept_unseen=assume_unused)
                 journal = _exchange(session, record, journal, path, job)

@@ -22,6 +22,7 @@ from toolkit.beside import Beside
 from toolkit.errors import LifeboatError, SourceMissingError, SpaceError
 from toolkit.filelist import FileEntry, Item
 from toolkit.jobs.context import Job
+from toolkit.operations.plan import Takes
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
 from toolkit.operations.taking.contents import Contents
@@ -74,11 +75,12 @@ class Made:
 
 
 class Outlook(msgspec.Struct, frozen=True):
-    """What a backup would take: databases by path, and entries and bytes of all."""
+    """What a backup would take: databases by path, entries and bytes of all, and how long, with its reading back."""
 
     databases: tuple[str, ...]
     entries: int
     bytes: int
+    takes: Takes = Takes()
 
 
 def outlook(found: Survey) -> Outlook:
