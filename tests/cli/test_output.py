@@ -1,4 +1,4 @@
-"""Answers that cannot be given: to a full disk, to nobody, to a closed stdout."""
+"""Answers that cannot be given, to a full disk, to nobody, to a closed stdout; and what is said where nobody looks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.makers import damaged, databases
 
 ASKED = ["status", "status --json", "--help", "completion bash", "-v backup app"]
 
@@ -42,3 +44,22 @@ def test_streams_that_are_closed_are_no_failure(tmp_path: Path) -> None:
     assert ran(tmp_path, "-v backup app", redirected="<&- >&- 2>&-").returncode == 0
     [manifest] = (tmp_path / "vault").rglob("*.manifest.json")
     assert manifest.read_bytes().startswith(b"{")
+
+
+@pytest.mark.parametrize(("command", "name"), [("export", "data_export_"), ("repair", "recovered_")])
+def test_without_a_terminal_the_path_that_nobody_could_know_is_all_that_is_said(
+    tmp_path: Path, command: str, name: str
+) -> None:
+    (tmp_path / "app").mkdir()
+    database = databases.shop(tmp_path / "app" / "shop.db", orders=20)
+    damaged.break_index(database)  # every row of it can be had back
+    words = f"{command} app/shop.db"
+    said = ran(tmp_path, words, redirected="2>/dev/null").stdout
+    path = Path(said.rstrip("\n"))
+    assert said == f"{path}\n"
+    assert path.is_file()
+    assert path.parent == tmp_path / "vault" / "recovery"
+    assert path.name.startswith(name)
+    assert ran(tmp_path, f"{words} --output {tmp_path / 'named'}", redirected="").stdout == ""
+    assert (tmp_path / "named").is_file()
+    assert ran(tmp_path, f"-q {words}", redirected="").stdout == ""

@@ -52,7 +52,7 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):
 class ExportReport(Report, kw_only=True):
     """What was written: the file, or for CSV the folder and its files, and the rows of each table.
 
-    `salvage` says what was got out of a damaged database; null for a sound one.
+    `salvage` says what was got out of a damaged database; null for a sound one. `chosen`: nobody named the output.
     """
 
     database: str
@@ -63,6 +63,12 @@ class ExportReport(Report, kw_only=True):
     tables: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
     salvage: Salvaged | None = None
+    chosen: bool = False
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The output, where nobody named it."""
+        return (self.output,) if self.chosen else ()
 
 
 def run(session: Session, request: ExportRequest, job: Job) -> ExportReport:
@@ -194,6 +200,7 @@ def _write(
         files=[str(file) for file in written.files],
         tables=written.tables,
         size=sum(file.stat().st_size for file in written.files),
+        chosen=request.output is None,
     )
 
 

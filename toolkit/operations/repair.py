@@ -55,6 +55,7 @@ def _write(session: Session, made: RepairPlan, job: Job) -> None:
     output = _output(session, made)
     report = made.report
     report.output = str(output)
+    report.chosen = made.request.output is None
     report.report = str(outputs.report_path(output))
     _write_lost_and_found(session, made, output)
     outputs.write_report(outputs.report_path(output), report_fields(session, report, made.mended), made.folder)

@@ -91,6 +91,11 @@ class Report(msgspec.Struct, kw_only=True):
         """Whether its text is what the command is for, and printed also where work that ended well says nothing."""
         return not self.changed
 
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Paths that were chosen for what was made and that nobody could know: said also where success is silent."""
+        return ()
+
     def warn(self, code: str, message: str, *, subject: str | None = None, hint: str | None = None) -> None:
         """Add a warning."""
         self.warnings.append(Notice(code=code, message=message, subject=subject, hint=hint))

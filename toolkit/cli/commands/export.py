@@ -45,6 +45,7 @@ def export_command(database: str | None, **options: Any) -> None:
 
     A live database is copied consistently first, so the application can go on. Of a damaged one what is left is
     exported, from copies of it and its sidecars; what was lost is said by table, and ends with exit code 3.
+    Without a terminal only the path of the result is printed, where --output did not say it.
     """
     from toolkit.cli.render.export import export_text
     from toolkit.operations import export

@@ -58,7 +58,8 @@ def repair_command(database: Path, **options: Any) -> None:
     The database is never opened: it is copied bit for bit with its -wal, -shm and -journal, and the work is done on
     copies. The result goes to the vault's folder recovery, to --output, or --in-place, which shows a plan with what
     would be lost and asks first. Ends with 0 only when nothing was lost, with 3 when rows or objects of the schema
-    were, with 4 when nothing could be done. A report lies beside the result.
+    were, with 4 when nothing could be done. A report lies beside the result. Without a terminal a repair that lost
+    nothing prints the path of its result where --output did not say it, and nothing else.
     """
     from toolkit.cli.render.repair import repair_text
     from toolkit.operations.repairing.plan import RepairRequest

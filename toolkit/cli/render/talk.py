@@ -1,7 +1,7 @@
 """A report as text: data on stdout, warnings and notes on stderr.
 
 What was done well needs no words where nobody looks: under cron a run that changed something and ended well
-prints nothing at all.
+prints nothing at all, but a path that it chose: who did not name it cannot know it. -q leaves that out too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def print_text(report: Report, lines: Sequence[str], settings: Settings) -> None
     """Print the `lines` of a report, then what it warns of (all of it with -v). Raises `OutputError`."""
     silent = _is_silent(report, settings)
     with printing():
-        for line in () if silent else lines:
+        for line in _results(report, settings) if silent else lines:
             click.echo(line)
     if settings.events:
         return
@@ -40,6 +40,10 @@ def print_text(report: Report, lines: Sequence[str], settings: Settings) -> None
     if not settings.quiet and not silent:
         for note in report.notes:
             click.echo(f"note: {display(note)}", err=True)
+
+
+def _results(report: Report, settings: Settings) -> Sequence[str]:
+    return () if settings.quiet else [display(path) for path in report.results]
 
 
 def _is_silent(report: Report, settings: Settings) -> bool:

@@ -15,7 +15,10 @@ REPORT_VERSION = 1
 
 
 class RepairReport(Report, kw_only=True):
-    """The report of `repair` (DESIGN.md section 6). `output` is where the result is, empty when nothing was written."""
+    """The report of `repair` (DESIGN.md section 6). `output` is where the result is, empty when nothing was written.
+
+    `chosen`: nobody named the output.
+    """
 
     database: str = ""
     output: str = ""
@@ -36,6 +39,12 @@ class RepairReport(Report, kw_only=True):
     safety: str | None = None
     kept: list[str] = msgspec.field(default_factory=list)
     plan: Plan | None = None
+    chosen: bool = False
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The output, where nobody named it."""
+        return (self.output,) if self.chosen else ()
 
 
 def take_account(report: RepairReport, mended: Mended) -> None:
