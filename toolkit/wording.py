@@ -101,6 +101,38 @@ def time_text(when: datetime, now: datetime, *, zone: tzinfo | None = None) -> s
     return f"{local:%Y-%m-%d %H:%M}"
 
 
+def stamp_text(when: datetime, *, seconds: bool = False) -> str:
+    """Return `when` in full, in this machine's zone, which it names: `2026-11-20 03:07 UTC`.
+
+    What a person reads is in local time, and names the zone wherever no column or screen does; JSON is in UTC.
+    """
+    local = _local(when)
+    return f"{local:%Y-%m-%d %H:%M:%S} {zone_text(local)}" if seconds else f"{minute_text(local)} {zone_text(local)}"
+
+
+def minute_text(when: datetime) -> str:
+    """Return `when` to the minute in this machine's zone, for a column whose head names the zone."""
+    return f"{_local(when):%Y-%m-%d %H:%M}"
+
+
+def _local(when: datetime) -> datetime:
+    """Return `when` in this machine's zone; as it is at the ends of the years that there are."""
+    try:
+        return when.astimezone()
+    except (OverflowError, ValueError):
+        return when
+
+
+def clock_text(when: datetime) -> str:
+    """Return the time of day of `when` in this machine's zone, which it names: `03:07:12 UTC`."""
+    return f"{_local(when):%H:%M:%S} {zone_text(when)}"
+
+
+def zone_text(when: datetime) -> str:
+    """Return the name of this machine's zone at `when`: `CET`, `UTC`."""
+    return _local(when).tzname() or "UTC"
+
+
 def count_text(count: int, singular: str, plural: str | None = None) -> str:
     """Return `count` with its noun: `1 file`, `1,190 rows`."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.makers.commands import application, backed_up
+from tests.makers.commands import application, backed_up, lifeboat
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,3 +71,14 @@ def test_with_events_stderr_has_events_only(tmp_path: Path, vault: Path, words: 
 def test_a_group_without_a_command_has_its_document_too(vault: Path) -> None:
     code, stdout, _ = typed("--vault", vault, "--json", "jobs", answer="")
     assert (code, json.loads(stdout)["error"]["code"]) == (2, "usage")
+
+
+def test_a_watched_job_says_at_a_terminal_what_it_says_elsewhere(vault: Path, tmp_path: Path) -> None:
+    lifeboat("backup", tmp_path / "shop", tmp_path / "none", "--vault", vault)  # the second one is missing
+    elsewhere = lifeboat("jobs", "attach", "latest").stderr.splitlines()
+    assert any("warning: " in line for line in elsewhere)
+    assert all(re.match(r"\d\d:\d\d:\d\d UTC  ", line) for line in elsewhere)
+    _, _, said = typed("jobs", "attach", "latest", answer="")
+    stays = [line.rpartition("\x1b[K")[2] for line in said.split("\n")]
+    assert [line for line in stays if " UTC  " in line] == elsewhere
+    assert "  100%  " in said  # the line of progress is still drawn

@@ -99,6 +99,30 @@ def test_attach_shows_the_events_and_ends_with_the_jobs_code(vault: Path, tmp_pa
     assert lifeboat("jobs", "attach", "latest", "--json").document["jobs"][0]["exit"] == 10
 
 
+def test_what_a_job_made_and_the_way_back_are_named(vault: Path, tmp_path: Path) -> None:
+    def latest() -> tuple[str, list[str], str]:
+        (job,) = lifeboat("jobs", "show", "latest", "--json").document["jobs"]
+        return job["undo"], job["artifacts"], lifeboat("jobs", "show", "latest").stdout
+
+    ident = backed_up(application(tmp_path / "shop"), vault)
+    undo, made, text = latest()
+    assert (undo, [Path(path).suffix for path in made]) == ("", [".zst"])
+    assert f"  made      {made[0]}\n" in text
+    (tmp_path / "shop" / "uploads" / "0.txt").write_text("changed")
+    restored = lifeboat("restore", ident, "--vault", vault, "--confirm", "shop", "--on-conflict", "replace", "--json")
+    undo, made, text = latest()
+    assert (undo, made) == (f"lifeboat undo {restored.document['safety']}", [])
+    assert f"  undo      {undo}\n" in text
+    assert lifeboat(*undo.split()[1:], "--vault", vault, "--yes").code == 0
+    assert (tmp_path / "shop" / "uploads" / "0.txt").read_text() == "changed"
+    lifeboat("delete", ident, "--vault", vault, "--yes", "--allow-last-good")
+    undo, made, _ = latest()
+    assert (undo, made) == (f"lifeboat undo {ident}", [])
+    assert lifeboat(*undo.split()[1:], "--vault", vault).code == 0
+    lifeboat("delete", ident, "--vault", vault, "--yes", "--allow-last-good", "--purge")
+    assert latest()[0] == ""
+
+
 def test_a_question_is_shown_and_answered(store: Path) -> None:
     spec = new_spec("restore", targets=("shop",), cli="lifeboat restore latest", attended=True)
     answers: list[str] = []

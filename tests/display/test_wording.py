@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.wording import age_text, bar, count_text, duration_text, percent_text, rate_text, size_text, time_text
+from toolkit.wording import (
+    about_text,
+    age_text,
+    bar,
+    clock_text,
+    count_text,
+    duration_text,
+    minute_text,
+    percent_text,
+    rate_text,
+    size_text,
+    stamp_text,
+    time_text,
+)
 
 NOW = datetime(2026, 11, 20, 3, 7, tzinfo=UTC)
 
@@ -99,3 +113,47 @@ def test_bars_and_percents_are_full_only_at_the_end() -> None:
     assert bar(1000, 1000, width=4) == bar(0, 0, width=4) == "[####]"
     assert bar(7, None, width=4) == "[....]"
     assert (percent_text(999, 1000), percent_text(0, 0), percent_text(3, None)) == ("99%", "100%", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "under 5 s"),
+        (2.5, "under 5 s"),
+        (2.6, "about 5 s"),
+        (12, "about 10 s"),
+        (13, "about 15 s"),
+        (57, "about 55 s"),
+        (58, "about 1 min"),
+        (91, "about 2 min"),
+        (570, "about 10 min"),
+        (1700, "about 30 min"),
+        (3600, "about 1 h"),
+        (5000, "about 1 h 30 min"),
+        (36_000, "about 10 h"),
+        (180_000, "about 2 d"),
+    ],
+)
+def test_estimates_are_round(seconds: float, text: str) -> None:
+    assert about_text(seconds) == text
+
+
+@given(st.floats(min_value=0, max_value=10**7))
+def test_an_estimate_is_never_nothing_and_never_far_off(seconds: float) -> None:
+    amount, unit, *more = about_text(seconds).removeprefix("under ").removeprefix("about ").split()
+    said = int(amount) * {"s": 1, "min": 60, "h": 3600, "d": 86400}[unit] + (int(more[0]) * 60 if more else 0)
+    assert said > 0
+    assert about_text(seconds).startswith("under") or said / 2 <= seconds <= said * 2
+
+
+def test_a_time_that_a_person_reads_is_local_and_names_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert stamp_text(NOW) == "2026-11-20 04:07 CET"
+        assert stamp_text(NOW - timedelta(days=150), seconds=True) == "2026-06-23 05:07:00 CEST"
+        assert (clock_text(NOW), minute_text(NOW)) == ("04:07:00 CET", "2026-11-20 04:07")
+        assert stamp_text(datetime.max.replace(tzinfo=UTC)).endswith(" UTC")
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.events import Advanced, Unit
+from toolkit.cli.render.progress import progress_line
+from toolkit.events import Advanced, StepStarted, Unit
 from toolkit.jobs.meter import INTERVAL, Meter
 
 
@@ -82,3 +84,13 @@ def test_a_standing_engine_has_no_time_left() -> None:
     event = meter.update(0, 10, 1.0)
     assert event is not None
     assert (event.rate, event.eta_s) == (0, None)
+
+
+def test_the_line_of_progress_counts_in_the_unit_of_the_step() -> None:
+    stream = io.StringIO()
+    show = progress_line(stream)
+    show(StepStarted(n=1, name="mend", title="Getting back what is there"))
+    show(Advanced(step="mend", done=14, total=28, unit=Unit.PAGES, rate=7.0, eta_s=2))
+    assert stream.getvalue().endswith("Getting back what is there  [######......]  50%  14/28 pages  2 s left")
+    show(Advanced(step="copy", done=1_000_000, total=None, unit=Unit.BYTES, rate=2e6))
+    assert stream.getvalue().endswith("Getting back what is there  1.0 MB  2.0 MB/s")

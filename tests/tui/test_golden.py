@@ -83,7 +83,7 @@ def facts(row: dict[str, Any]) -> list[str]:
     """Return what a row says, in the words that each face has to use: times, names and columns are its own."""
     asked = row["question"] or {}
     said = [row["step"], row["error"] or row["summary"], row["hint"], asked.get("kind"), asked.get("subject")]
-    said += asked.get("choices") or []
+    said += [*(asked.get("choices") or []), row["undo"], *row["artifacts"]]
     return [display(one) for one in said if one]
 
 
@@ -98,7 +98,7 @@ async def on_screen(session: Session, open_app: OpenApp) -> tuple[str, list[str]
         assert isinstance(pilot.app.screen, LogScreen)
         rows = pilot.app.screen.query_one(Rows)
         found = [row.cells for at in range(rows.count) if (row := rows.row(at)) is not None]
-        lines = [f"{time}  {said if isinstance(said, str) else said.text}" for time, said in found]
+        lines = [f"{time} UTC  {said if isinstance(said, str) else said.text}" for time, said in found]
         assert is_clean(shown(pilot.app))
         return text, lines
 

@@ -142,7 +142,9 @@ def _run(job: Job, session: Session, body: Callable[[Session, Job], AnyReport]) 
             for warning in report.warnings[:1000]:
                 job.warn(warning.code, warning.message + (f": {warning.subject}" if warning.subject else ""))
             code = exit_codes.of_ending(report.ending)
-            job.finish(report.outcome, exit=code, summary="; ".join(report.notes))
+            job.finish(
+                report.outcome, exit=code, summary="; ".join(report.notes), undo=report.undo, artifacts=report.made
+            )
     except LifeboatError as error:
         audit(session, job, changed=error.changed, error=error)
         _tell_of_end(session, job, None, error)

@@ -20,6 +20,7 @@ from toolkit.operations.offsite.uploads import GAVE_UP
 from toolkit.operations.report import Ending, Notice, Report, notice
 from toolkit.operations.session import Session
 from toolkit.operations.status import StatusReport
+from toolkit.wording import clock_text
 
 TOLD = frozenset({"backup", "verify", "restore", "undo", "repair", "rescue", "prune", "sync", "import", "diagnose"})
 """Operations whose ending is worth a message."""
@@ -144,7 +145,7 @@ def _log(job: Job) -> str:
         events = list(read(job.directory))
     except LifeboatError:
         return ""
-    lines = [f"{event.ts:%H:%M:%S} {display(said)}\n" for event in events if (said := _said(event))]
+    lines = [f"{clock_text(event.ts)} {display(said)}\n" for event in events if (said := _said(event))]
     return "".join([*lines[-MOST_LOG:], "\n"])
 
 

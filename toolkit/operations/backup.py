@@ -95,6 +95,11 @@ class BackupReport(Report, kw_only=True):
     uploads: list[UploadRow] = msgspec.field(default_factory=list)
     plan: dict[str, writing.Outlook] | None = None
 
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The archives."""
+        return tuple(row.archive for row in self.backups)
+
 
 def run(session: Session, request: BackupRequest, job: Job) -> BackupReport:
     """Back up each profile of `request` in turn; one that fails never stops the others.

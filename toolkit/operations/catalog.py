@@ -72,7 +72,7 @@ def run(session: Session, job: Job, *, source: str | None = None) -> RebuildRepo
             vault,
             lambda volumes: _manifest_inside(session, volumes),
             now=session.now(),
-            on_progress=job.progress(),
+            on_progress=job.progress(unit="files"),
             should_stop=job.should_stop,
             say=say,
         )

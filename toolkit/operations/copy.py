@@ -36,6 +36,11 @@ class CopyReport(Report, kw_only=True):
     same: list[str] = msgspec.field(default_factory=list)
     size: int = 0
 
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The copies."""
+        return tuple(self.copied)
+
 
 class _Part(msgspec.Struct, frozen=True):
     """One file to be: its name, its bytes, where they come from (or what they are), and the SHA-256 they must have."""

@@ -10,6 +10,7 @@ import msgspec
 
 from toolkit.archive.manifest import Manifest, Status
 from toolkit.errors import BackupNotFoundError, UsageError
+from toolkit.events import UndoOffer
 from toolkit.jobs.context import Job
 from toolkit.operations.pace import removing, takes, timed
 from toolkit.operations.plan import Loss, Plan, Step
@@ -68,12 +69,24 @@ class KeptRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeleteReport(Report, kw_only=True):
-    """The report of `delete`; with a dry run `removed` is what would go."""
+    """The report of `delete`; with a dry run `removed` is what would go.
+
+    `until` is the time up to which `undo` brings it back (null: it does not).
+    """
 
     removed: list[DeletedRow] = msgspec.field(default_factory=list)
     kept: list[KeptRow] = msgspec.field(default_factory=list)
     freed: int = 0
+    until: datetime | None = None
     plan: Plan | None = None
+
+    @property
+    def undo(self) -> UndoOffer | None:
+        """How to bring it back out of the trash."""
+        if self.until is None:
+            return None
+        word = f" {self.removed[0].id}" if len(self.removed) == 1 else ""
+        return UndoOffer(possible=True, until=self.until, cli=f"lifeboat undo{word}")
 
 
 class DeletePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,7 +282,8 @@ def apply(session: Session, made: DeletePlan, job: Job) -> DeleteReport:
     report.freed = sum(row.size for row in report.removed) if made.request.purge else 0
     words = count_text(len(report.removed), "backup")
     job.log("info", "deleted", f"deleted {words}", count=len(report.removed), purged=made.request.purge)
-    if not made.request.purge:
+    if not made.request.purge and report.removed:
+        report.until = now + session.config.vault.trash
         hours = duration_text(session.config.vault.trash.total_seconds())
         report.notes.append(f"kept in the trash for {hours}: `lifeboat undo` brings {_them(report)} back")
     return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toolkit.display import display
 from toolkit.events import (
+    Advanced,
     Answered,
     Asked,
     CancelEffect,
@@ -80,14 +81,23 @@ def progress_text(job: JobRow, *, wide: int = 12) -> str:
     """Return how far a job is: bar, percent, amounts, rate and what is left, as far as they are known."""
     if job.done is None:
         return ""
-    bytes_ = job.unit == "bytes"
-    amount = size_text(job.done) if bytes_ else f"{job.done:,}"
-    if job.total:
-        amount = f"{amount}/{size_text(job.total) if bytes_ else f'{job.total:,}'}"
-    amount = amount if bytes_ else f"{amount} {job.unit}"
-    parts = [bar(job.done, job.total, width=wide) if job.total else "", percent_text(job.done, job.total), amount]
-    if job.rate and bytes_:
-        parts.append(rate_text(job.rate))
-    if job.eta_s:
-        parts.append(f"{duration_text(job.eta_s)} left")
+    return _amounts(job.done, job.total, job.unit, job.rate, job.eta_s, wide)
+
+
+def advance_text(event: Advanced, *, wide: int = 12) -> str:
+    """Return the same of one event."""
+    return _amounts(event.done, event.total, event.unit.value, event.rate, event.eta_s, wide)
+
+
+def _amounts(done: int, total: int | None, unit: str, rate: float | None, left: int | None, wide: int) -> str:
+    bytes_ = unit == "bytes"
+    amount = size_text(done) if bytes_ else f"{done:,}"
+    if total:
+        amount = f"{amount}/{size_text(total) if bytes_ else f'{total:,}'}"
+    amount = amount if bytes_ else f"{amount} {unit}"
+    parts = [bar(done, total, width=wide) if total else "", percent_text(done, total), amount]
+    if rate and bytes_:
+        parts.append(rate_text(rate))
+    if left:
+        parts.append(f"{duration_text(left)} left")
     return "  ".join(part for part in parts if part)

@@ -66,6 +66,11 @@ class ExportReport(Report, kw_only=True):
     chosen: bool = False
 
     @property
+    def made(self) -> tuple[str, ...]:
+        """The output."""
+        return (self.output,)
+
+    @property
     def results(self) -> tuple[str, ...]:
         """The output, where nobody named it."""
         return (self.output,) if self.chosen else ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -36,6 +36,7 @@ from toolkit.profile.model import DatabaseSource, Profile
 from toolkit.retention import Kind, Scope
 from toolkit.vault import store
 from toolkit.vault.layout import check_profile
+from toolkit.wording import stamp_text
 
 ROOT = "/imported"
 """What the paths of imported files begin with; nothing is ever restored there."""
@@ -335,7 +336,7 @@ def _record_item(record: ImportRecord, scratch: Path, root: str) -> Item:
 
 
 def _note(found: Foreign) -> str:
-    made = f"made {found.source.created.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.source.created else ""
+    made = f"made {stamp_text(found.source.created)}" if found.source.created else ""
     return ", ".join(part for part in (found.source.note[: keeping.LONGEST_NOTE - 100], made) if part)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from toolkit.errors import LifeboatError, RefusedError
-from toolkit.events import AnswerScope, Event, JobState, encode, plain_name
+from toolkit.events import AnswerScope, Event, JobFinished, JobState, encode, plain_name
 from toolkit.jobs import attach
 from toolkit.jobs.identity import who
 from toolkit.jobs.journal import LOG, read
@@ -38,7 +38,8 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
     """One job. `by` is the user (and whom `sudo` stands for, and from where); `exit` is None until it ended.
 
     While it runs: step `step_n` of `step_of` (None where that is not known), `cancel` says when that step gives way
-    (`now`, `after_step`, `never`), `rate` is units a second, `eta_s` seconds. `hint` is what to do about `error`.
+    (`now`, `after_step`, `never`), `rate` is units a second, `eta_s` seconds. `hint` is what to do about `error`,
+    `undo` the command that takes back what the job did (empty: there is none), `artifacts` what it made.
     Lists leave out `started` of jobs that are over: their journals are not read for it.
     """
 
@@ -66,6 +67,8 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     error: str = ""
     hint: str = ""
+    undo: str = ""
+    artifacts: tuple[str, ...] = ()
     question: QuestionRow | None = None
 
 
@@ -124,8 +127,15 @@ def row_of(status: JobStatus) -> JobRow:
         summary=result.summary if result is not None else "",
         error=error.msg if error is not None else "",
         hint=(error.hint or "") if error is not None else "",
+        undo=_undo(result),
+        artifacts=tuple(plain_name(path) for path in result.artifacts) if result is not None else (),
         question=_question(status),
     )
+
+
+def _undo(result: JobFinished | None) -> str:
+    offer = result.undo if result is not None else None
+    return offer.cli or "" if offer is not None and offer.possible else ""
 
 
 def _question(status: JobStatus) -> QuestionRow | None:

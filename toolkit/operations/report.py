@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from toolkit.errors import LifeboatError
-from toolkit.events import Outcome
+from toolkit.events import Outcome, UndoOffer
 from toolkit.filelist import decode_name, encode_name
 
 
@@ -90,6 +90,16 @@ class Report(msgspec.Struct, kw_only=True):
     def is_asked_for(self) -> bool:
         """Whether its text is what the command is for, and printed also where work that ended well says nothing."""
         return not self.changed
+
+    @property
+    def undo(self) -> UndoOffer | None:
+        """How what was done can be taken back; None where it cannot, or where nothing was done."""
+        return None
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The paths of what was made, for the journal."""
+        return self.results
 
     @property
     def results(self) -> tuple[str, ...]:

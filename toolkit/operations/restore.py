@@ -18,6 +18,7 @@ import msgspec
 from toolkit import durable
 from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
+from toolkit.events import UndoOffer
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
@@ -92,6 +93,14 @@ class RestoreReport(Report, kw_only=True):
     plan: Plan | None = None
     clashes: list[ClashRow] = msgspec.field(default_factory=list)
     timings: RestoreTimings = msgspec.field(default_factory=RestoreTimings)
+
+    @property
+    def undo(self) -> UndoOffer | None:
+        """How to put back what was replaced: the safety backup, or the files that were moved aside."""
+        if self.safety:
+            return UndoOffer(possible=True, cli=f"lifeboat undo {self.safety}")
+        exchanged = self.changed and self.target == "in place"
+        return UndoOffer(possible=True, cli="lifeboat undo") if exchanged else None
 
 
 def dry_run(made: RestorePlan, plan: Plan) -> RestoreReport:

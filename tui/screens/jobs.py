@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
@@ -34,6 +35,8 @@ PROMISES = {
 UNDOABLE = ("restore", "repair", "rescue", "delete", "undo")
 ASKING_FIRST = ("restore", "repair", "rescue", "delete", "prune", "undo")
 MOST_LINES = 200
+MOST_MADE = 3
+"""Paths that a job made which are named on the screen."""
 LOOK_BACK = 1 << 20
 """Bytes of a journal, from its end, in which the last words of a job are looked for."""
 SETTLE = Act(words=("jobs", "recover"), title="settle what was left half done", operation="recover")
@@ -184,6 +187,12 @@ class JobsScreen(Frame):
             yield put((f" {job.error}", "bold $text-error"))
         if job.hint:
             yield put(("   next: ", "bold"), job.hint)
+        if job.undo:
+            yield put(("   undo: ", "bold"), job.undo, "   ", ("z", "bold"), " plans it")
+        for path in job.artifacts[:MOST_MADE]:
+            yield put(("   made: ", "bold"), path)
+        if len(job.artifacts) > MOST_MADE:
+            yield put(f"         and {len(job.artifacts) - MOST_MADE:,} more: lifeboat jobs show {job.id}")
         took = duration_text(round(((job.heard or now) - job.created).total_seconds(), 1))
         ended = f"took {took}, exit {job.exit}" if job.exit is not None else f"since {age_text(job.created, now)}"
         ended += f", {count_text(job.warnings, 'warning')}" if job.warnings else ""
@@ -232,7 +241,7 @@ class JobsScreen(Frame):
         if not _against("retry", job):
             yield Act(words=("jobs", "retry", job.id), title=f"retry {job.id}")
         if not _against("undo", job):
-            yield Act(words=("undo",), title="undo")
+            yield _undo(job)
 
     def _cancel(self, job: JobRow) -> Act:
         return Act(words=("jobs", "cancel", job.id), title=f"cancel {job.id}", job=False)
@@ -278,11 +287,14 @@ class JobsScreen(Frame):
             self.ui.start(act)
 
     def do_undo(self) -> None:
-        """Plan to undo the last change."""
+        """Plan to undo what the job did; the last change where it does not say how."""
         from tui.screens.plan import PlanScreen
 
-        act = Act(words=("undo",), title="undo of the last change", operation="undo")
-        self.ui.push_screen(PlanScreen(act, "Undo the last change", f"Put back what was replaced on {self.ui.host}"))
+        if self.job is None:
+            return
+        act = _undo(self.job)
+        headline = f"Undo {what(self.job)}" if self.job.undo else "Undo the last change"
+        self.ui.push_screen(PlanScreen(act, headline, f"Put back what was replaced on {self.ui.host}"))
 
     def do_answer(self) -> None:
         """Answer what the job asks."""
@@ -305,6 +317,12 @@ class JobsScreen(Frame):
         self._errors = not self._errors
         self.ui.say("only what failed, was interrupted or warns" if self._errors else "all jobs")
         self.facts()
+
+
+def _undo(job: JobRow) -> Act:
+    """Return the act that takes back what `job` did."""
+    words = tuple(shlex.split(job.undo)[1:]) or ("undo",)
+    return Act(words=words, title=f"undo of {what(job)}" if job.undo else "undo of the last change", operation="undo")
 
 
 def plain(words: tuple[str, ...]) -> tuple[str, ...]:

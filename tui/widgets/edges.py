@@ -11,7 +11,7 @@ from toolkit.display import cells
 from toolkit.operations.eventlines import progress_text
 from toolkit.operations.health import Overview
 from toolkit.operations.jobs import JobRow
-from toolkit.wording import count_text, time_text
+from toolkit.wording import count_text, time_text, zone_text
 from tui.text import Glyphs, Piece, cut, ends, line, put
 from tui.verbs import NAMES, Verb
 
@@ -31,7 +31,7 @@ def header(host: str, seen: Overview, now: datetime, width: int, *, read_only: b
             pieces.append((f"  {count} {word}", style))
     if read_only:
         pieces.append(("  READ-ONLY", "bold $text-warning"))
-    zone = now.astimezone().tzname() or "UTC"
+    zone = zone_text(now)
     months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     day = f"{now.astimezone().day} {months[now.astimezone().month - 1]}"
     return ends(put(*pieces), put((f"{day} {now.astimezone():%H:%M} {zone} ", "$text-muted")), width)

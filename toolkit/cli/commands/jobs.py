@@ -80,7 +80,8 @@ def show_command(job: str, *, log: bool) -> None:
 def attach_command(job: str, from_seq: int) -> None:
     """Watch a job until it is over.
 
-    What it asks can be answered here. Ends with the job's exit code; ctrl+c leaves the watching; the job goes on.
+    Each step, line of its log, warning and item is said with its time, in the zone of this machine. What it asks can be
+    answered here. Ends with the job's exit code; ctrl+c leaves the watching; the job goes on.
     """
     from toolkit.jobs.attach import attach
     from toolkit.operations import jobs
@@ -124,9 +125,10 @@ class _Watcher:
         self._json = json_lines(sys.stderr) if given.events else None
         self._line = None
         if self._json is None and not self._quiet and sys.stderr.isatty():
+            from toolkit.cli.render.jobs import event_text
             from toolkit.cli.render.progress import progress_line
 
-            self._line = progress_line(sys.stderr, verbose=given.verbose)
+            self._line = progress_line(sys.stderr, lines=event_text)
 
     def __call__(self, event: Event) -> None:
         """Show `event`."""

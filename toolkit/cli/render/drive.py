@@ -12,7 +12,7 @@ from toolkit.display import display
 from toolkit.operations.offsite.drive import DoctorReport, LoginReport
 from toolkit.operations.offsite.drivefiles import DriveItem, DriveRemoval, DriveReport
 from toolkit.operations.offsite.pausing import PauseReport
-from toolkit.wording import count_text, size_text
+from toolkit.wording import count_text, size_text, stamp_text
 
 _MARKS = {
     "ok": ("ok", "green"),
@@ -63,7 +63,7 @@ def list_text(report: DriveReport) -> list[str]:
                 one.profile,
                 one.kind,
                 one.host or "(by hand)",
-                f"{one.started:%Y-%m-%d %H:%M} UTC",
+                stamp_text(one.started),
                 size_text(one.size),
                 one.state,
                 one.link,
@@ -118,7 +118,7 @@ def _rows(rows: list[DriveItem] | tuple[DriveItem, ...]) -> list[str]:
                 one.profile,
                 one.kind,
                 one.host or "(by hand)",
-                f"{one.started:%Y-%m-%d %H:%M} UTC",
+                stamp_text(one.started),
                 size_text(one.size),
                 one.reason,
             )

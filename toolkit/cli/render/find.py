@@ -7,7 +7,7 @@ from datetime import datetime
 
 from toolkit.display import display
 from toolkit.operations.find import FindReport, FoundFile, Version
-from toolkit.wording import age_text, count_text, size_text
+from toolkit.wording import age_text, count_text, size_text, stamp_text
 
 
 def find_text(report: FindReport, now: datetime) -> list[str]:
@@ -26,7 +26,7 @@ def _file(file: FoundFile, now: datetime) -> Iterator[str]:
 def _version(version: Version) -> str:
     if version.type != "file":
         return f"{version.type} -> {display(version.target)}"
-    when = f"{version.mtime:%Y-%m-%d %H:%M:%S}" if version.mtime is not None else "?"
+    when = stamp_text(version.mtime, seconds=True) if version.mtime is not None else "?"
     return f"{size_text(version.size):>8}  {when}  {version.digest[:12] or '?':<12}"
 
 

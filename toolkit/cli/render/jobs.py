@@ -12,6 +12,7 @@ from toolkit.events import Event
 from toolkit.operations.eventlines import event_line, progress_text
 from toolkit.operations.jobs import JobRow, JobsReport
 from toolkit.operations.recovery import RecoveryReport
+from toolkit.wording import clock_text, duration_text, stamp_text
 
 _COLORS = {"ok": "green", "warn": "yellow", "failed": "red", "interrupted": "red", "asking": "yellow"}
 
@@ -24,7 +25,7 @@ def jobs_text(report: JobsReport) -> list[str]:
             job.state,
             job.operation,
             " ".join(job.targets),
-            f"{job.created:%Y-%m-%d %H:%M:%S} UTC",
+            stamp_text(job.created, seconds=True),
             _took(job),
             job.step or job.error or job.summary,
         )
@@ -34,8 +35,6 @@ def jobs_text(report: JobsReport) -> list[str]:
 
 
 def _took(job: JobRow) -> str:
-    from toolkit.wording import duration_text
-
     last = job.heard if job.exit is not None and job.heard is not None else datetime.now(UTC)
     if job.exit is None and job.state == "interrupted":
         return "?"
@@ -56,14 +55,16 @@ def _one(job: JobRow) -> list[str]:
         ("on", " ".join(job.targets)),
         ("command", job.cli),
         ("by", f"{job.by} on {job.host}"),
-        ("created", f"{job.created:%Y-%m-%d %H:%M:%S} UTC"),
-        ("heard", f"{job.heard:%Y-%m-%d %H:%M:%S} UTC" if job.heard is not None else ""),
+        ("created", stamp_text(job.created, seconds=True)),
+        ("heard", stamp_text(job.heard, seconds=True) if job.heard is not None else ""),
         ("step", job.step),
         ("so far", progress_text(job)),
         ("warnings", str(job.warnings or "")),
         ("exit", str(job.exit) if job.exit is not None else ""),
         ("says", job.error or job.summary),
         ("next", job.hint),
+        ("undo", job.undo),
+        *(("made", path) for path in job.artifacts),
     ]
     lines = [f"job {job.id}  {display(job.operation)}  {state}"]
     lines += [f"  {name:8}  {display(value)}" for name, value in rows if value]
@@ -79,7 +80,7 @@ def _one(job: JobRow) -> list[str]:
 def event_text(event: Event) -> str:
     """Return one line for an event that says something to a person; "" for the others."""
     line = event_line(event)
-    return f"{event.ts:%H:%M:%S}  {line}" if line else ""
+    return f"{clock_text(event.ts)}  {line}" if line else ""
 
 
 def recovery_text(report: RecoveryReport) -> list[str]:

@@ -8,7 +8,7 @@ from typing import IO
 
 from toolkit.display import display
 from toolkit.events import Advanced, Event, JobFinished, Logged, StepStarted
-from toolkit.wording import bar, duration_text, percent_text, rate_text, size_text
+from toolkit.operations.eventlines import advance_text
 
 _CLEAR = "\r\x1b[K"
 
@@ -20,19 +20,27 @@ def clear_line() -> None:
         sys.stderr.flush()
 
 
-def progress_line(stream: IO[str], *, verbose: int = 0) -> Callable[[Event], None]:
-    """Return the sink that shows the running step of a job on the terminal `stream`, and clears it at the end."""
+def progress_line(
+    stream: IO[str], *, verbose: int = 0, lines: Callable[[Event], str] | None = None
+) -> Callable[[Event], None]:
+    """Return the sink that shows the running step of a job on the terminal `stream`, and clears it at the end.
+
+    What `lines` says of an event (where it is given) stays above; else only lines of the log that are no mere
+    information, or with `verbose` all of them.
+    """
     title = ""
+    said = lines if lines is not None else _logged(verbose)
 
     def show(event: Event) -> None:
         nonlocal title
+        stays = said(event)
+        if stays:
+            stream.write(f"{_CLEAR}{display(stays)}\n")
         if isinstance(event, StepStarted):
             title = event.title
             stream.write(_CLEAR + display(title, width=78))
         elif isinstance(event, Advanced):
-            stream.write(_CLEAR + display(_text(title, event), width=78))
-        elif isinstance(event, Logged) and (verbose or event.level.value != "info"):
-            stream.write(f"{_CLEAR}{display(event.msg)}\n")
+            stream.write(_CLEAR + display(f"{title}  {advance_text(event)}", width=78))
         elif isinstance(event, JobFinished):
             stream.write(_CLEAR)
         stream.flush()
@@ -40,14 +48,8 @@ def progress_line(stream: IO[str], *, verbose: int = 0) -> Callable[[Event], Non
     return show
 
 
-def _text(title: str, event: Advanced) -> str:
-    if event.unit.value == "bytes":
-        done = size_text(event.done) if event.total is None else f"{size_text(event.done)}/{size_text(event.total)}"
-    else:
-        done = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
-    parts = [title, bar(event.done, event.total), percent_text(event.done, event.total), done]
-    if event.rate:
-        parts.append(rate_text(event.rate))
-    if event.eta_s:
-        parts.append(f"{duration_text(event.eta_s)} left")
-    return "  ".join(part for part in parts if part)
+def _logged(verbose: int) -> Callable[[Event], str]:
+    def said(event: Event) -> str:
+        return event.msg if isinstance(event, Logged) and (verbose or event.level.value != "info") else ""
+
+    return said

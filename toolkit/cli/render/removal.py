@@ -12,7 +12,7 @@ from toolkit.operations.delete import DeletedRow, DeletePlan, DeleteReport
 from toolkit.operations.pace_words import takes_text
 from toolkit.operations.plan import Plan
 from toolkit.operations.prune import PruneReport, PruneRow
-from toolkit.wording import count_text, size_text
+from toolkit.wording import count_text, size_text, stamp_text
 
 
 def show_delete(made: DeletePlan) -> None:
@@ -36,10 +36,7 @@ def _delete_plan(plan: Plan, rows: Sequence[DeletedRow]) -> list[str]:
     lines = [click.style(plan.steps[0].title, bold=True)]
     lines += table(
         ("id", "profile", "kind", "started", "size", "remarks"),
-        [
-            (row.id, row.profile, row.kind, f"{row.started:%Y-%m-%d %H:%M} UTC", size_text(row.size), _remarks(row))
-            for row in rows
-        ],
+        [(row.id, row.profile, row.kind, stamp_text(row.started), size_text(row.size), _remarks(row)) for row in rows],
         right=frozenset({4}),
     )
     lines.append(f"takes {takes_text(plan)}")
@@ -95,7 +92,7 @@ def _verdicts(report: PruneReport, *, kept: bool) -> list[str]:
                 row.id,
                 row.profile,
                 row.kind,
-                f"{row.started:%Y-%m-%d %H:%M} UTC",
+                stamp_text(row.started),
                 size_text(row.size),
                 row.reason,
             )

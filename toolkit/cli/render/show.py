@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from toolkit.cli.render.table import table
 from toolkit.display import display
 from toolkit.operations.show import FileRow, ShowReport
-from toolkit.wording import age_text, count_text, duration_text, size_text, time_text
+from toolkit.wording import (
+    age_text,
+    count_text,
+    duration_text,
+    minute_text,
+    size_text,
+    stamp_text,
+    time_text,
+    zone_text,
+)
 
 MOST = 20
 
@@ -34,7 +43,7 @@ def _head(report: ShowReport, now: datetime) -> Iterator[str]:
     when = f"{time_text(backup.started, now)}, {age_text(backup.started, now)}"
     if backup.finished is not None:
         when += f", took {duration_text((backup.finished - backup.started).total_seconds())}"
-    yield _field("when", f"{when} ({backup.started:%Y-%m-%dT%H:%M:%SZ})")
+    yield _field("when", f"{when} ({stamp_text(backup.started, seconds=True)})")
     yield _field("where", f"{display(backup.host)}, by {display(backup.user)}")
     yield _field("made by", f"{display(backup.tool.name)} {display(backup.tool.version)}")
     if backup.application_version:
@@ -151,11 +160,12 @@ def _files(report: ShowReport, files: Sequence[FileRow]) -> Iterator[str]:
             one.mode,
             f"{one.user}:{one.group}",
             f"{one.size:,}" if one.type == "file" else one.type,
-            f"{one.mtime:%Y-%m-%d %H:%M}" if one.mtime is not None else "?",
+            minute_text(one.mtime) if one.mtime is not None else "?",
             f"{one.path} -> {one.target}" if one.target else one.path,
         )
         for one in files
     ]
     if rows:
-        yield from table(("MODE", "OWNER", "SIZE", "CHANGED (UTC)", "PATH"), rows, right=frozenset({2}))
+        zone = zone_text(datetime.now(UTC))
+        yield from table(("MODE", "OWNER", "SIZE", f"CHANGED ({zone})", "PATH"), rows, right=frozenset({2}))
     yield f"{len(files):,} of {report.matching or 0:,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from toolkit import __version__
+from toolkit.events import UndoOffer
 from toolkit.operations.plan import Plan
 from toolkit.operations.repairing.accounts import CandidateRow, TableRow, candidates_of, loss_text, tables_of
 from toolkit.operations.repairing.mending import Mended
@@ -40,6 +41,18 @@ class RepairReport(Report, kw_only=True):
     kept: list[str] = msgspec.field(default_factory=list)
     plan: Plan | None = None
     chosen: bool = False
+
+    @property
+    def undo(self) -> UndoOffer | None:
+        """How to put the damaged files back, after a repair in place."""
+        if not self.safety and not self.kept:
+            return None
+        return UndoOffer(possible=True, cli=f"lifeboat undo {self.safety}" if self.safety else "lifeboat undo")
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The result, its report, and the file of rows that fitted no table."""
+        return tuple(filter(None, (self.output, self.report, self.lost_and_found)))
 
     @property
     def results(self) -> tuple[str, ...]:

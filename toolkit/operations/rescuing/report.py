@@ -7,6 +7,7 @@ import os
 import msgspec
 
 from toolkit import __version__
+from toolkit.events import UndoOffer
 from toolkit.operations.diagnose import DiagnosedTarget
 from toolkit.operations.diagnosing.codes import Finding
 from toolkit.operations.plan import Plan
@@ -55,6 +56,18 @@ class RescueReport(Report, kw_only=True):
     rejected: list[str] = msgspec.field(default_factory=list)
     put_back: bool = False
     plan: Plan | None = None
+
+    @property
+    def undo(self) -> UndoOffer | None:
+        """How to put the damaged files back; None where that was done already."""
+        if self.put_back or not (self.safety or self.kept):
+            return None
+        return UndoOffer(possible=True, cli=f"lifeboat undo {self.safety or self.profile}")
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The databases that were rescued, with their reports."""
+        return tuple(path for row in self.databases for path in (row.output, row.report) if path)
 
 
 def describe(patient: Patient) -> RescuedDatabase:

@@ -34,6 +34,7 @@ from toolkit.retention import Kind
 from toolkit.sqlite.holders import holders
 from toolkit.tree.compare import Clash, ClashKind, Target, open_for_writing
 from toolkit.tree.filters import Only
+from toolkit.wording import stamp_text
 
 SIDECARS = ("-wal", "-shm", "-journal")
 IN_PLACE = frozenset({Section.FILES, Section.CONFIG, Section.LOGS})
@@ -417,12 +418,12 @@ def _compose(session: Session, made: RestorePlan, state: tuple[str, ...], look: 
     by_kind: dict[str, int] = {}
     for row in made.clashes:
         by_kind[row.kind] = by_kind.get(row.kind, 0) + 1
-    since = manifest.started.isoformat(timespec="seconds")
+    since, then = manifest.started.isoformat(timespec="seconds"), stamp_text(manifest.started)
     plan = Plan(
         op="restore",
         targets=(*made.roots, *(row.path for row in made.databases)),
         steps=listed,
-        loses=Loss(text=f"what was written since {since}", since=since) if replaced or made.clashes else Loss(),
+        loses=Loss(text=f"what was written since {then}", since=since) if replaced or made.clashes else Loss(),
         keeps="what is replaced goes into a safety backup first; `lifeboat undo` puts it back"
         if needs_safety(made)
         else "",
