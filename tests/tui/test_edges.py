@@ -46,6 +46,29 @@ async def test_a_plan_that_is_made_is_not_told_as_a_rescue(session: Session, ope
         assert "plan rescue 41%" in text(pilot)
 
 
+async def test_what_somebody_else_does_already_is_said_and_not_begun_again(
+    session: Session, open_app: OpenApp, acts: Acts
+) -> None:
+    write_health(session)
+    backup = add_job(session, "aaaa0001", "backup", "shop")
+    async with open_app() as pilot:
+        await pilot.press("b")
+        said = "backup shop is under way since 03:02, by root (for alex) from 192.0.2.7 (job aaaa0001, 7 shows it)"
+        assert [one.message for one in ui(pilot)._notifications] == [said]
+        await pilot.press("d")  # only looks
+        await settled(pilot)
+        assert acts.lines == ["lifeboat diagnose /srv/shop/shop.db"]
+        add_job(session, "aaaa0002", "rescue", "/srv/shop/shop.db")
+        backup.append(JobFinished(status=Outcome.OK, exit=0))
+        ui(pilot).look()
+        await pilot.press("b", "d", "D")
+        await settled(pilot)
+        assert len(acts.lines) == 1
+        await pilot.press("end", "b")  # another file set of the same application: its backup is not in the way
+        await settled(pilot)
+        assert acts.lines[1:] == ["lifeboat backup shop"]
+
+
 async def test_what_is_said_again_does_not_cover_more_of_the_screen(
     session: Session, open_app: OpenApp, acts: Acts
 ) -> None:

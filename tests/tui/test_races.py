@@ -219,7 +219,7 @@ async def test_who_leaves_at_once_is_asked_about_what_was_being_started(
     session: Session, open_app: OpenApp, slow: HeldActs
 ) -> None:
     write_health(session)
-    add_job(session, "aaaa0001", "backup", "shop")
+    add_job(session, "aaaa0001", "verify", "shop")
     slow.jobs = ["aaaa0001"]
     async with open_app() as pilot:
         await pilot.press("b", "q")

@@ -17,11 +17,12 @@ from tui.act import Act
 from tui.screens.frame import Frame
 from tui.text import Piece, cut, line, lines, put, rule
 from tui.verbs import Verb
-from tui.widgets.edges import ACTIVE, base, is_look
+from tui.widgets.edges import ACTIVE, base, is_look, what
 from tui.widgets.rows import Cell, Column, Listed, Row, Rows
 
 WORDS = {"bad": "BAD", "warn": "WARN", "unknown": "?", "ok": "OK"}
 TONES = {"bad": "bad", "warn": "warn", "unknown": "warn", "ok": "ok"}
+CHANGING = ("restore", "repair", "rescue", "undo")
 LOOKS = ("diagnose", "rescue", "repair", "verify", "backup")
 
 
@@ -226,7 +227,19 @@ class HealthScreen(Frame):
         target = self.target
         if verb.name in ("check", "quick", "repair") and target is not None and target.kind != "database":
             return "only databases can be checked and mended; v on Backups compares files"
+        job = self._in_the_way(verb, target) if target is not None else None
+        if job is not None:
+            since = time_text(job.created, self.ui.session.now())
+            return f"{what(job)} is under way since {since}, by {job.by} (job {job.id}, 7 shows it)"
         return super().against(verb)
+
+    def _in_the_way(self, verb: Verb, target: Target) -> JobRow | None:
+        """Return the job that does the same already, or that changes the target: two at once are one too many."""
+        same = {"backup": ("backup",), "check": ("diagnose",), "quick": ("diagnose",)}.get(verb.name)
+        if same is None:
+            return None
+        going = (job for job in self.ui.jobs if job.state in ACTIVE and not is_look(job) and _is_of(job, target))
+        return next((job for job in going if job.operation in (*same, *CHANGING)), None)
 
     def commands(self) -> Iterator[Act]:
         """Yield the command of the way out, then the others."""
