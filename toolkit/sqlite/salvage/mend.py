@@ -88,14 +88,11 @@ class Mender:
     def run(self) -> Mended:
         """Mend the image. Raises `OSError`, `CancelledError`, `sqlite3.Error` (of the reference)."""
         self.found = scan.scan(self.image, on_progress=self.on_progress, should_stop=self.should_stop)
-        self.survey = Survey(self.image, self.found)
-        self.schema = schemas.read(self.survey, self.reference, self.remains)
-        self.result = Mended(self.schema)
-        self._left_over: bool | None = None
-        self.trees: dict[str, Tree] = {}
-        self.index_trees: dict[str, Tree] = {}
-        self.profiles: dict[str, Profile] = {}
-        self._grow()
+        self._begin(incomplete=False)
+        if self._ownerless() and self.reference is not None:
+            self._begin(incomplete=True)
+        if self._ownerless():
+            self.result.doubts.append("there are pages of tables or indexes that the schema does not name")
         known = Known(self.reference)
         try:
             targets = self._targets(known)
@@ -118,6 +115,22 @@ class Mender:
             self.image, [(entry.rowid, entry.record(self.image.encoding)) for entry in self.schema.entries]
         )
         return self.result
+
+    def _begin(self, *, incomplete: bool) -> None:
+        """Read the schema and the trees; `incomplete`: it lacks objects that the reference may know."""
+        self.survey = Survey(self.image, self.found)
+        self.schema = schemas.read(self.survey, self.reference, self.remains, incomplete=incomplete)
+        self.result = Mended(self.schema)
+        self._left_over: bool | None = None
+        self.trees: dict[str, Tree] = {}
+        self.index_trees: dict[str, Tree] = {}
+        self.profiles: dict[str, Profile] = {}
+        self._grow()
+
+    def _ownerless(self) -> bool:
+        """Answer whether there are whole trees besides those of the schema, none of which lacks a page."""
+        trees = [*self.trees.values(), *self.index_trees.values()]
+        return self.survey.freelist_whole and not any(tree.damaged for tree in trees) and orphans.rooted(self.survey)
 
     def _check(self) -> None:
         if self.should_stop():
@@ -266,33 +279,13 @@ class Mender:
     def _learn(self, target: Target, known: Known) -> None:
         """Work out what a table lacks, and what its rows look like."""
         target.settle(self.survey)
-        target.witness = self._witness(target.shape)
+        target.witness = witness.of(self.survey, self.index_trees, target.shape)
         for _, _, page in target.kept[:: max(1, len(target.kept) // 20)]:
             for _, values in leaf_rows(self.image, page, 12):
                 if values is not None:
                     target.profile.add(values)
         if target.profile.rows < 20:
             known.teach(target.shape, target.profile)
-
-    def _witness(self, shape: Shape) -> witness.Witness | None:
-        for index in shape.indexes:
-            tree = self.index_trees.get(index.name)
-            if (
-                tree is None
-                or tree.damaged
-                or index.partial
-                or any(page.page in self.survey.broken_chains for page in tree.places)
-            ):
-                continue
-            if any(page in self.survey.broken_chains for page in tree.inner):
-                continue
-            counts = self.found.counts
-            if sum(counts[one.page] for one in tree.places) > witness.MOST_ROWS:
-                continue  # it would be read in vain
-            heard = witness.listen(self.image, tree.root, shape, index)
-            if heard is not None:
-                return heard
-        return None
 
     def _carve(self, targets: dict[str, Target]) -> None:
         """Carve the broken pages of each table, then the broken pages that nothing refers to."""

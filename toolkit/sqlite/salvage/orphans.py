@@ -11,6 +11,7 @@ from toolkit.sqlite.salvage.carve import Row, carve
 from toolkit.sqlite.salvage.contain import of_all
 from toolkit.sqlite.salvage.image import Image
 from toolkit.sqlite.salvage.shape import Shape
+from toolkit.sqlite.salvage.survey import Survey
 
 BATCH = 8 * 1024 * 1024
 """Bytes of pages whose rows are in memory at once."""
@@ -51,3 +52,9 @@ def _carved(image: Image, pages: Sequence[int], shapes: Sequence[Shape]) -> Iter
 
 def _all_carved(image: Image, pages: Sequence[int], shapes: Sequence[Shape]) -> list[tuple[int, Carved]]:
     return list(_carved(image, pages, shapes))
+
+
+def rooted(survey: Survey) -> bool:
+    """Answer whether sound pages of trees, with cells, belong to nothing."""
+    found = survey.found
+    return any(found.kinds[page] and found.counts[page] and page not in found.faults for page in survey.orphans())

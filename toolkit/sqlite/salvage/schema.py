@@ -60,8 +60,10 @@ class Schema:
         return next((entry for entry in self.entries if entry.kind == kind and entry.name == name), None)
 
 
-def read(survey: Survey, reference: Path | None, remains: Sequence[tuple[int, bytes]] = ()) -> Schema:
-    """Return the schema of the image, with what others know of it where its own is damaged.
+def read(
+    survey: Survey, reference: Path | None, remains: Sequence[tuple[int, bytes]] = (), *, incomplete: bool = False
+) -> Schema:
+    """Return the schema of the image, with what others know of it where its own is damaged, or `incomplete`.
 
     These are the reference, then old images of pages: `remains` of the sidecars, and of the freelist.
     """
@@ -84,9 +86,11 @@ def read(survey: Survey, reference: Path | None, remains: Sequence[tuple[int, by
                     survey.used[page] = 1
                     _add(schema, found, rowids)
     _mark(schema, reference)
+    with contained(schema.lost.append):
+        _compare(schema, reference, image.header)
     _prove(schema)
     with contained(schema.lost.append):
-        _from_reference(schema, reference)
+        _from_reference(schema, reference, incomplete=incomplete)
     if schema.damaged and tree.holes:
         _from_remains(schema, survey, remains)
     _retell(schema, survey)
@@ -234,6 +238,28 @@ def _mark(schema: Schema, reference: Path | None) -> None:
             schema.marred.append(f"{entry.kind} {entry.name}")
 
 
+def _compare(schema: Schema, reference: Path | None, head: bytes) -> None:
+    """Give entries the statements and names of a reference of which the schema version tells that none was changed.
+
+    A damaged word can be another valid one. VACUUM INTO, by which backups are taken, adds one to the version.
+    """
+    if reference is None or _version(reference) - int.from_bytes(head[40:44], "big") not in (0, 1):
+        return
+    theirs = reference_entries(reference)
+    ours = {(entry.kind, entry.name) for entry in schema.entries}
+    for other in theirs:
+        for entry in schema.entries:
+            same = entry.kind == other.kind and entry.sql == other.sql and other.sql is not None
+            if (entry.kind, entry.name) == (other.kind, other.name) or (same and (other.kind, other.name) not in ours):
+                entry.name, entry.table, entry.sql = other.name, other.table, other.sql
+                break
+
+
+def _version(database: Path) -> int:
+    with open(database, "rb") as file:
+        return int.from_bytes(file.read(44)[40:], "big")
+
+
 def as_text(entry: Entry) -> bool:
     """Replace the bytes of an entry that are no text; answer whether there were any."""
     before = (entry.name, entry.table, entry.sql)
@@ -255,6 +281,8 @@ def _prove(schema: Schema) -> None:
     order = {"table": 0, "index": 1, "view": 2, "trigger": 3}
     with blank() as connection:
         for entry in sorted(schema.entries, key=lambda entry: (order[entry.kind], entry.rowid)):
+            if entry.kind in ("table", "view"):
+                entry.table = entry.name  # SQLite takes a schema for malformed in which it is not
             if entry.virtual or entry.name.startswith("sqlite_") or entry.kind in ("view", "trigger"):
                 if entry.sql is not None and not _plausible(connection, entry):
                     schema.broken.append(entry)
@@ -262,9 +290,10 @@ def _prove(schema: Schema) -> None:
                     continue
                 kept.append(entry)
                 continue
+            before = _newest(connection)
             try:
                 run(connection, entry.sql or "")
-                _one_name(connection, entry)
+                _one_name(connection, entry, before)
             except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError, ValueError):
                 schema.broken.append(entry)
                 schema.lost.append(f"{entry.kind} {entry.name}")
@@ -288,20 +317,29 @@ def _prove(schema: Schema) -> None:
         entry.rowid = rowid
 
 
-def _one_name(connection: sqlite3.Connection, entry: Entry) -> None:
+def _newest(connection: sqlite3.Connection) -> int:
+    (rowid,) = connection.execute("SELECT max(rowid) FROM sqlite_master").fetchone()
+    return rowid or 0
+
+
+def _one_name(connection: sqlite3.Connection, entry: Entry, before: int) -> None:
     """Make the statement of a table or index, just made, name it as its row does, or else the row as the statement.
 
-    SQLite takes a schema for malformed in which the two differ. Raises `sqlite3.Error`.
+    SQLite takes a schema for malformed in which the two differ. `before` was the newest row. Raises `sqlite3.Error`,
+    and `ValueError` for a statement that makes nothing.
     """
+    if _newest(connection) == before:
+        raise ValueError("the statement makes nothing")
     newest = "FROM sqlite_master WHERE type=? AND name NOT GLOB 'sqlite_*' ORDER BY rowid DESC LIMIT 1"
-    (name,) = connection.execute(f"SELECT name {newest}", (entry.kind,)).fetchone()
+    name, table = connection.execute(f"SELECT name, tbl_name {newest}", (entry.kind,)).fetchone()
+    entry.table = table
     if name == entry.name:
         return
     if "\ufffd" in entry.name:
         entry.name = name
-        entry.table = name if entry.kind == "table" else entry.table
     elif entry.kind == "table":
         connection.execute(f"ALTER TABLE {quoted(name)} RENAME TO {quoted(entry.name)}")
+        entry.table = entry.name
         (entry.sql,) = connection.execute(f"SELECT sql {newest}", (entry.kind,)).fetchone()
     else:
         renamed = (entry.sql or "").replace(name, entry.name if entry.name.isidentifier() else quoted(entry.name), 1)
@@ -350,20 +388,28 @@ def reference_entries(reference: Path) -> list[Entry]:
     return found
 
 
-def _from_reference(schema: Schema, reference: Path | None) -> None:
+def _from_reference(schema: Schema, reference: Path | None, *, incomplete: bool) -> None:
     """Add what the reference has and the image lost; nothing when the image's own schema is whole."""
-    if reference is None or not (schema.damaged or schema.lost):
+    if reference is None or not (schema.damaged or schema.lost or incomplete):
         return
     known = {(entry.kind, entry.name) for entry in schema.entries}
+    roots = {(entry.kind, entry.name): entry.root for entry in schema.broken if entry.rowid and not entry.assumed}
     rowid = max((entry.rowid for entry in schema.entries), default=0)
     for entry in reference_entries(reference):
         if (entry.kind, entry.name) not in known:
             rowid += 1
             entry.rowid = rowid
+            if roots.get((entry.kind, entry.name)):
+                entry.root, entry.assumed = roots[entry.kind, entry.name], False
             schema.entries.append(entry)
-            label = f"{entry.kind} {entry.name}"
-            if label in schema.lost:
-                schema.lost.remove(label)
-    lost = list(schema.lost)
+            known.add((entry.kind, entry.name))
+    for entry in schema.broken:  # these may have been broken only for want of their table
+        if entry.kind != "table" and entry.rowid and (entry.kind, entry.name) not in known:
+            rowid += 1
+            entry.rowid = rowid
+            schema.entries.append(entry)
+            known.add((entry.kind, entry.name))
+    lost = [label for label in schema.lost if label not in {f"{kind} {name}" for kind, name in known}]
+    schema.lost, schema.broken = [], []
     _prove(schema)
     schema.lost = list(dict.fromkeys(lost + schema.lost))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from toolkit.sqlite.pages import rows as reading
 from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.pages.source import PageSource
 from toolkit.sqlite.salvage.shape import Index, Shape
+from toolkit.sqlite.salvage.survey import Survey, Tree
 
 MOST_ROWS = 400_000
 """Entries of an index that are kept in memory."""
@@ -50,3 +52,19 @@ def listen(source: PageSource, root: int, shape: Shape, index: Index) -> Witness
             return None
         witness.values[values[-1]] = values[0]
     return witness if witness.values else None
+
+
+def of(survey: Survey, trees: Mapping[str, Tree], shape: Shape) -> Witness | None:
+    """Return what one of the sound indexes of a rowid table, among `trees`, says of it."""
+    for index in shape.indexes:
+        tree = trees.get(index.name)
+        if tree is None or tree.damaged or index.partial:
+            continue
+        if any(page in survey.broken_chains for page in (*tree.inner, *(place.page for place in tree.places))):
+            continue
+        if sum(survey.found.counts[one.page] for one in tree.places) > MOST_ROWS:
+            continue  # it would be read in vain
+        heard = listen(survey.image, tree.root, shape, index)
+        if heard is not None:
+            return heard
+    return None
