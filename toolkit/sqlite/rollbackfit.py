@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 
 from toolkit.sqlite import header as headers
+from toolkit.sqlite.plausible import is_btree
 from toolkit.sqlite.rollback import Journal, image
 
 
@@ -46,7 +47,7 @@ def judge(main: int, beside: int, journal: Journal) -> Judgement:
         return Judgement(Standing.NONE, "the journal holds no page")
     head = os.pread(main, headers.SIZE, 0)
     if journal.state == "hot":
-        return _of_hot(beside, journal, head)
+        return _of_hot(main, beside, journal, head)
     changed, first = _changed(main, beside, journal)
     if not changed:
         return Judgement(Standing.FINISHED, "the database holds the same pages")
@@ -60,7 +61,7 @@ def judge(main: int, beside: int, journal: Journal) -> Judgement:
     return Judgement(Standing.UNSURE, f"{changed} pages differ, and page 1 does not tell why", changed)
 
 
-def _of_hot(beside: int, journal: Journal, head: bytes) -> Judgement:
+def _of_hot(main: int, beside: int, journal: Journal, head: bytes) -> Judgement:
     hot = Judgement(Standing.HOT, "a transaction was cut off")
     if journal.super_journal is not None and not os.path.exists(journal.super_journal):
         return Judgement(Standing.FINISHED, "its super-journal is gone: all databases of it are committed")
@@ -73,7 +74,7 @@ def _of_hot(beside: int, journal: Journal, head: bytes) -> Judgement:
         return Judgement(Standing.STALE, text)
     record = journal.originals().get(1)
     if record is None:
-        return hot
+        return _without_page_1(main, beside, journal, head) or hot
     first = image(beside, journal, record)
     step = _counter(head) - _counter(first)
     if step not in (0, 1):
@@ -81,7 +82,37 @@ def _of_hot(beside: int, journal: Journal, head: bytes) -> Judgement:
         return Judgement(Standing.STALE, text)
     if head[56:60] != first[56:60]:
         return Judgement(Standing.STALE, "its texts have another encoding than the database's")
+    now = os.pread(main, page_size, 0)
+    whole = len(now) == len(first) and is_btree(now, first=True) and is_btree(first, first=True)
+    if head[40:44] == first[40:44] and whole and _unlike(now[headers.SIZE :], first[headers.SIZE :]):
+        return Judgement(Standing.STALE, "its schema is another one, though of the same version")
     return hot
+
+
+def _without_page_1(main: int, beside: int, journal: Journal, head: bytes) -> Judgement | None:
+    """Judge a journal without page 1: so the database's still says how many pages there were before.
+
+    Where these are others, a journal of another database has other kinds of pages too; or its header is damaged.
+    """
+    count = int.from_bytes(head[28:32], "big")
+    if head[24:28] != head[92:96] or journal.original_pages in (None, count):
+        return None
+    found = [
+        (os.pread(main, 1, (page - 1) * journal.page_size), os.pread(beside, 1, record.offset))
+        for page, record in journal.originals().items()
+        if page <= count
+    ]
+    if sum(ours == theirs for ours, theirs in found) * 4 > len(found) * 3:
+        return None
+    return Judgement(
+        Standing.STALE, f"it was written for a database of {journal.original_pages} pages, this one had {count}"
+    )
+
+
+def _unlike(ours: bytes, theirs: bytes) -> bool:
+    """Answer whether more than half of the bytes that are not zeros differ."""
+    pairs = [(one, other) for one, other in zip(ours, theirs, strict=False) if one or other]
+    return sum(one != other for one, other in pairs) * 2 > len(pairs)
 
 
 def _counter(head: bytes) -> int:

@@ -147,6 +147,24 @@ def test_a_hot_journal_beside_another_state_of_the_database(tmp_path: Path) -> N
     assert standing(path) is Standing.STALE
 
 
+@pytest.mark.parametrize("page_1", [True, False])
+def test_a_hot_journal_of_another_database_after_as_many_commits(tmp_path: Path, page_1: bool) -> None:
+    path = sidecars.hot_journal_of(tmp_path / "a.db")
+    beside = Path(f"{path}-journal")
+    journal = bytearray(beside.read_bytes())
+    first = journal.index(b"SQLite format 3\0")
+    other = bytearray(databases.shop(tmp_path / "b.db", orders=300).read_bytes())
+    for at in (24, 92):
+        other[at : at + 4] = journal[first + 24 : first + 28]
+    other[40:44] = journal[first + 40 : first + 44]
+    if not page_1:
+        journal[first - 4 : first] = (2).to_bytes(4, "big")
+    assert standing(path) is Standing.HOT
+    beside.write_bytes(journal)
+    path.write_bytes(other)
+    assert standing(path) is Standing.STALE
+
+
 def test_the_super_journal_of_several_databases(tmp_path: Path) -> None:
     path = sidecars.hot_journal_of(tmp_path / "a.db")
     name = os.fsencode(tmp_path / "a.db-mj12345678")

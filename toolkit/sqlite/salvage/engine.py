@@ -128,9 +128,11 @@ class _Repair:
                 raise CancelledError("cancelled while repairing a database", subject=self.source)
             found = measure(one.path)
             if one.uncommitted and any(way.found.total for way in ways):
-                if found.sound and not ways[0].settled.doubts:  # a whole journal that breaks a sound database
+                few = max(way.found.total for way in ways) * 10 < found.total * 9
+                if found.sound and few and not ways[0].settled.doubts:  # a whole journal that breaks a sound database
                     one.uncommitted = False
                     one.said.append("the -journal belongs to another database and was left aside")
+                    one.doubts.append("a -journal of another database lies beside it; its own may be lost")
                     ways = [_Way(one, one.path, None, found)]
                 continue
             if found.sound and not one.suspects and (found.objects or self._is_empty(one)):

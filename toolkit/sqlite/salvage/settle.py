@@ -94,6 +94,10 @@ class _Work:
             )
             said = [fault.text for fault in mending.mended if fault.code != "page-1"]
         alone = Settled(base, "header" if said else "none", said, cut=cut)
+        if any(fault.code == "page-count" for fault in found.faults):
+            stated = int.from_bytes(_head(self.source)[28:32], "big")
+            if stated < found.pages <= stated * 5 // 4:
+                alone.doubts.append("it has more pages than its header counts: a transaction may be half written")
         self.result.files = [alone]
         if not found.sound and frames is None and journal is None and not found.begin and not found.newlines:
             self._realign(found.header)
@@ -198,9 +202,12 @@ class _Work:
             step = journal.page_size + 8
             read = journal.offsets[-1] - 4 + step if len(journal) else 0
             if journal.segments and journal.segments[-1].said is None:  # then all of the file counts
-                broken += max(0, journal.size - read) // step if judged.standing == Standing.HOT else 0
+                broken += -(-max(0, journal.size - read) // step) if judged.standing == Standing.HOT else 0
             if broken or journal.missing or not originals:
                 played.doubts.append(f"{broken + journal.missing} pages of the -journal are broken or missing")
+            guessed = sum(not record.sound for record in originals.values()) if any(journal.sound) else 0
+            if guessed:
+                played.doubts.append(f"{guessed} pages of the -journal have a wrong checksum: a value may be wrong")
             if judged.standing == Standing.HOT:
                 alone.uncommitted = True
             played.said.append(f"{len(places)} pages of the -journal were put back: {judged.text}")
@@ -266,10 +273,14 @@ def _originals(journal: rollback.Journal, beside: int) -> dict[int, rollback.Rec
     return found
 
 
+def _head(source: Path) -> bytes:
+    with open(source, "rb") as file:
+        return file.read(100)
+
+
 def _sizes(source: Path) -> tuple[int, int]:
     """Return page size and page count that the file's own header states, 0 where it states nonsense."""
-    with open(source, "rb") as file:
-        head = file.read(100)
+    head = _head(source)
     size = int.from_bytes(head[16:18], "big")
     size = 65536 if size == 1 else size
     if size < 512 or size & (size - 1):
