@@ -40,7 +40,7 @@ does not cost the rows behind it.
 | leaves of a table are lost | the others, and what its indexes hold whole; the rest from a backup, but no deleted row |
 | an index, a full-text index or an R-tree is damaged | everything that a table holds: it is made anew |
 | the file was cut | what is in the part that is left |
-| bytes before or behind it, CR LF conversion | everything, or nearly |
+| bytes before or behind it, CR LF or UTF-8 conversion | everything, or nearly |
 | a WAL or journal is damaged | each page image in it that is whole, judged one by one |
 | a transaction was cut off and its journal is gone | a mixture of before and after; a backup is the better way |
 | encrypted by malware, overwritten altogether | nothing: restore a backup |

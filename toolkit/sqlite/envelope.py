@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from toolkit.sqlite import newlines, otherkinds, pagegrid
+from toolkit.sqlite import newlines, otherkinds, pagegrid, recoded
 from toolkit.sqlite.header import MAGIC, SIZE
 from toolkit.sqlite.headerfields import Facts, Fault, Fields
 from toolkit.sqlite.pagegrid import Grid, Read
@@ -42,7 +42,7 @@ class Envelope:
     what: str = ""
     begin: int = 0
     end: int = 0
-    newlines: Literal["", "crlf", "lf"] = ""
+    newlines: Literal["", "crlf", "lf", "utf-8"] = ""
     page_size: int = 0
     reserved: int = 0
     pages: int = 0
@@ -149,7 +149,7 @@ class _Examination:
         begin = found.begin if found is not None else begin or 0
         if begin:
             self._faults.append(Fault("prefix", f"{begin} bytes lie before the database", (_shown(self._head),)))
-        changed = self._line_ends(found, begin)
+        changed = self._recoded() or self._line_ends(found, begin)
         if changed is not None:
             return changed
         if found is None:
@@ -199,6 +199,19 @@ class _Examination:
         what = "a file of zeros" if not any(sample) else "no database"
         fault = Fault("not-a-database", f"this is {what}", (_shown(self._head),), certain=False)
         return Envelope(size=self._size, kind="unknown", what=what, faults=(fault,))
+
+    def _recoded(self) -> Envelope | None:
+        """Return the envelope of a file that was written anew as UTF-8, None of every other."""
+        head = recoded.head(self._head) if self._head.startswith(MAGIC) else None
+        if head is None or len(head) < SIZE:
+            return None
+        said = int.from_bytes(head[16:18], "big")
+        page_size, pages = 65536 if said == 1 else said, int.from_bytes(head[28:32], "big")
+        if page_size not in pagegrid.PAGE_SIZES or recoded.length(self._read, self._size) != pages * page_size:
+            return None
+        text = f"a transfer as text changed it: {self._size - pages * page_size} bytes were added to make it UTF-8"
+        fault = Fault("line-ends", text, (_shown(self._head[16:]),))
+        return Envelope(size=self._size, kind="database", newlines="utf-8", faults=(fault,))
 
     def _line_ends(self, grid: Grid | None, begin: int) -> Envelope | None:
         """Return the envelope of a file whose line ends were changed, None of every other."""
@@ -390,6 +403,8 @@ def _write(source: int, written: int, envelope: Envelope) -> bool:
 def _content(read: Read, size: int, envelope: Envelope) -> Iterator[tuple[bytes, bool]]:
     if envelope.newlines == "crlf":
         yield from ((data, True) for data in newlines.without_cr(read, size))
+    elif envelope.newlines == "utf-8":
+        yield from ((data, True) for data in recoded.before(read, size))
     elif envelope.newlines == "lf":
         head = read(0, SIZE)
         said = int.from_bytes(head[16:18], "big")

@@ -30,6 +30,14 @@ def page_size_of(data: bytes) -> int:
 
 RANDOM = random.Random(5)
 
+
+def as_windows_reads(data: bytes) -> str:
+    """Return bytes as Windows-1252, in which five of them are no letters and stay as they are."""
+    return "".join(
+        bytes([byte]).decode("cp1252" if byte not in b"\x81\x8d\x8f\x90\x9d" else "latin-1") for byte in data
+    )
+
+
 UNDONE: dict[str, tuple[str, Damage]] = {
     "magic changed": ("magic", lambda data: laid(data, 5, b"!")),
     "magic zeroed": ("magic", lambda data: laid(data, 0, bytes(16))),
@@ -51,6 +59,8 @@ UNDONE: dict[str, tuple[str, Damage]] = {
     "three bytes before": ("prefix", lambda data: b"\xef\xbb\xbf" + data),
     "a page before": ("prefix", lambda data: bytes(4096) + data),
     "HTTP before": ("prefix", lambda data: b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" + data),
+    "UTF-8 of Latin-1": ("line-ends", lambda data: data.decode("latin-1").encode()),
+    "UTF-8 of Windows-1252": ("line-ends", lambda data: as_windows_reads(data).encode()),
     "CR LF": ("line-ends", lambda data: data.replace(b"\n", b"\r\n")),
     "bytes behind": ("trailing", lambda data: data + b"junk at the end" * 7),
     "a page behind": ("trailing", lambda data: data + RANDOM.randbytes(page_size_of(data))),
