@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pwd
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from toolkit.operations.report import Ending
 from toolkit.operations.schedule import Scheduler, install, scheduler, show
 from toolkit.operations.schedule_run import Foreground, Process, catch_up, missed
 from toolkit.operations.session import Session, open_session
+from toolkit.schedule import commands, systemd
 from toolkit.schedule.entries import Entry, entries
 
 CONFIG = """
@@ -203,6 +205,30 @@ def test_in_a_crontab_too_nothing_from_before_the_installation_is_missed(
     clock.now += timedelta(days=8)
     install(session, of_a_user, "cron")  # the same again is no new beginning
     assert "shop-rehearse" in [entry.name for entry in missed(session, of_a_user)]
+
+
+def test_timers_of_a_user_who_does_not_linger_are_said_to_sleep(
+    session: Session, of_a_user: Scheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "LINGER", tmp_path / "linger")
+    there = dataclasses.replace(of_a_user, manager=dataclasses.replace(of_a_user.manager, run=lambda *_: ""))
+    user = pwd.getpwuid(os.getuid()).pw_name
+    [said] = [one for one in install(session, there, "systemd").warnings if one.code == "schedule-sleeps"]
+    assert (said.subject, said.hint) == (user, f"loginctl enable-linger {user}")
+    (tmp_path / "linger").mkdir()
+    (tmp_path / "linger" / user).touch()
+    assert "schedule-sleeps" not in [one.code for one in show(session, there).warnings]
+    assert "schedule-sleeps" not in [one.code for one in install(session, there, "cron").warnings]
+
+
+def test_a_users_systemd_is_found_without_a_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("sh", "-c", 'echo "$XDG_RUNTIME_DIR"')
+    monkeypatch.setattr(commands, "RUNTIME", tmp_path)
+    given = os.environ["XDG_RUNTIME_DIR"]
+    (tmp_path / str(os.getuid())).mkdir()
+    assert commands.run(asked, "").strip() == given
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert commands.run(asked, "").strip() == str(tmp_path / str(os.getuid()))
 
 
 def test_a_line_that_is_gone_is_found(session: Session, where: Scheduler) -> None:

@@ -153,7 +153,25 @@ def show(session: Session, where: Scheduler) -> ScheduleReport:
         report.notes.append("nothing runs by itself yet: `lifeboat schedule install` puts it into cron or systemd")
     else:
         _warn_of_difference(report)
+        if report.installed == "systemd" and where.manager.user:
+            _warn_of_logging_out(session, report)
     return report
+
+
+def _warn_of_logging_out(session: Session, report: ScheduleReport) -> None:
+    import pwd
+
+    try:
+        user = pwd.getpwuid(session.uid).pw_name
+    except KeyError:
+        user = str(session.uid)
+    if not (systemd.LINGER / user).exists():
+        report.warn(
+            "schedule-sleeps",
+            "timers of this user run only while the user is logged in",
+            subject=user,
+            hint=f"loginctl enable-linger {user}",
+        )
 
 
 def _warn_of_difference(report: ScheduleReport) -> None:

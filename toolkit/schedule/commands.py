@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from toolkit.errors import ServiceError
 
 TIMEOUT = 60.0
+RUNTIME = Path("/run/user")
+"""Where a user's systemd listens, in a folder with the number of the user (pam_systemd(8))."""
+
 _NO_CRONTAB = "no crontab for"
+
+
+def _environment() -> dict[str, str]:
+    """Return ours, with the way to the user's systemd, which `sudo -u` and Ansible's `become_user` do not give."""
+    own = RUNTIME / str(os.getuid())
+    there = {"XDG_RUNTIME_DIR": str(own)} if "XDG_RUNTIME_DIR" not in os.environ and own.is_dir() else {}
+    return {**os.environ, **there}
 
 
 def run(command: Sequence[str], text: str) -> str:
@@ -18,7 +30,14 @@ def run(command: Sequence[str], text: str) -> str:
     """
     name = command[0]
     try:
-        done = subprocess.run(list(command), input=text.encode(), capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            list(command),
+            env=_environment(),
+            input=text.encode(),
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
     except FileNotFoundError as error:
         raise ServiceError(
             f"the command {name} is not installed", subject=name, hint="choose the other kind, or install it"

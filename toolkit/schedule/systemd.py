@@ -18,6 +18,8 @@ from toolkit.schedule.entries import Entry
 from toolkit.schedule.times import When, span_of
 
 SYSTEM = Path("/etc/systemd/system")
+LINGER = Path("/var/lib/systemd/linger")
+"""A file for each user whose manager runs from the boot on (loginctl(1)), not only while they are logged in."""
 PREFIX = "lifeboat-"
 MARK = "# Written by `lifeboat schedule install`, and written anew by it: change the configuration instead."
 MOST_DELAY = timedelta(minutes=10)
