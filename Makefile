@@ -51,7 +51,7 @@ test: packages lint ## Everything: check, then all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
 
 test-fleet: packages $(READY) ## The Ansible roles on real servers, which systemd-nspawn boots here (as root)
-	$(BIN)/python -m pytest -n 1 tests/fleet
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/fleet
 
 fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .

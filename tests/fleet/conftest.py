@@ -7,10 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -195,12 +195,16 @@ def play(servers: Servers, wheelhouses: Wheelhouses, tmp_path_factory: pytest.Te
     return Player(servers, tmp_path_factory.mktemp("plays"), variables)
 
 
-Orders = Callable[[str], int]
+class Orders(Protocol):
+    """Counts the orders of the shop of a server; -1 where its database cannot be read."""
+
+    def __call__(self, name: str, shop: str = "/srv/shop") -> int: ...
 
 
 @pytest.fixture(scope="session")
 def orders(servers: Servers) -> Orders:
-    """Return how many orders the shop of a server has; -1 where its database cannot be read."""
-    ask = 'sqlite3.connect("/srv/shop/shop.db").execute("select count(what) from orders").fetchone()[0]'
-    count = f"import sqlite3; print({ask})"
-    return lambda name: int(servers[name].run(f"python3 -c '{count}' 2>/dev/null || echo -1").strip())
+    def count(name: str, shop: str = "/srv/shop") -> int:
+        ask = f'sqlite3.connect("{shop}/shop.db").execute("select count(what) from orders").fetchone()[0]'
+        return int(servers[name].run(f"python3 -c 'import sqlite3; print({ask})' 2>/dev/null || echo -1").strip())
+
+    return count

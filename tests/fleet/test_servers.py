@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -33,6 +34,7 @@ EVERY_MINUTE = {
     "lifeboat_schedule_entries": [{"kind": "hourly", "every": "1m"}],
 }
 BOTH = ("one", "two")
+EVERYBODY = (*BOTH, "three")
 ROBOT = "robot@demo.iam.gserviceaccount.com"
 
 
@@ -44,10 +46,17 @@ def damage(servers: Servers, name: str) -> None:
         file.write(os.urandom(4096 * 4))
 
 
-def by_itself(servers: Servers, name: str) -> list[str]:
-    """Return the backups that the schedule made and that are proven."""
+def since_boot(servers: Servers, name: str) -> list[str]:
+    """Return the backups that the schedule made since the server started, and that are proven."""
     found = servers[name].lifeboat("list", "--kind", "hourly").get("backups", [])
-    return [one["id"] for one in found if one["evidence"] == "verified"]
+    booted = servers[name].booted
+    proven = [one for one in found if one["evidence"] == "verified"]
+    return [one["id"] for one in proven if datetime.fromisoformat(one["started"]) > booted]
+
+
+def of_each(**values: object) -> str:
+    """Return the value of a variable that each server has another of."""
+    return f"{{{{ {json.dumps(values)}[inventory_hostname] }}}}"
 
 
 @contextlib.contextmanager
@@ -87,47 +96,56 @@ def test_site_installs_an_older_version_and_the_second_run_changes_nothing(
     second = play("site", *BOTH, **older)
     assert second.code == 0, second.output
     assert second.stats("changed") == set()
+    servers["two"].restart()  # what is in /run is gone; the next tests need some minutes, in which the schedules run
 
 
 def test_what_a_role_cannot_do_is_refused_with_a_sentence(servers: Servers, play: Player) -> None:
-    wrong = play("site", "one", lifeboat_schedule_kind="monthly", lifeboat_profile_profiles=[{"name": "x", "fils": []}])
-    assert wrong.code
-    assert "must be one of: systemd, cron, none, got: monthly" in wrong.output or "fils" in wrong.output
-    servers["one"].run("printf '#!/bin/sh\necho 3.9\n' > /srv/python3.9 && chmod 755 /srv/python3.9")
-    old = play("site", "one", lifeboat_install_python="/srv/python3.9")
-    assert "Lifeboat needs Python 3.11 or newer" in old.said("one")
-    bad = play("site", "one", options="--check", lifeboat_profile_config={"vault": {"pth": "/x"}})
-    assert 'vault.pth: unknown key; did you mean "path"?' in bad.said("one")
-    absent = f"{{{{ 'lifeboat-1.0-{'0' * 12}.tar' if inventory_hostname == 'one' else '' }}}}"
-    nowhere = play("site", *BOTH, options="--check", lifeboat_install_wheelhouse=absent)
-    assert "there is no wheelhouse lifeboat-1.0" in nowhere.said("one")
-    assert "say where Lifeboat comes from" in nowhere.said("two")
+    servers["three"].run("printf '#!/bin/sh\necho 3.9\n' > /srv/python3.9 && chmod 755 /srv/python3.9")
+    absent = f"lifeboat-1.0-{'0' * 12}.tar"
+    early = play(
+        "site",
+        *EVERYBODY,
+        options="--check",
+        lifeboat_install_wheelhouse=of_each(one=absent, two="", three=play.variables["lifeboat_install_wheelhouse"]),
+        lifeboat_install_python=of_each(one="python3", two="python3", three="/srv/python3.9"),
+    )
+    assert f"there is no wheelhouse {absent}" in early.said("one")
+    assert "say where Lifeboat comes from" in early.said("two")
+    assert "Lifeboat needs Python 3.11 or newer" in early.said("three")
+    late = play(
+        "site",
+        *BOTH,
+        options="--check --tags lifeboat_profile,lifeboat_schedule",
+        lifeboat_schedule_kind=of_each(one="cron", two="monthly"),
+        lifeboat_profile_config=of_each(one={"vault": {"pth": "/x"}}, two=play.variables["lifeboat_profile_config"]),
+    )
+    assert 'vault.pth: unknown key; did you mean "path"?' in late.said("one")
+    assert "must be one of: systemd, cron, none, got: monthly" in late.said("two")
 
 
 def test_servers_that_cannot_be_used_are_named_and_the_others_go_on(servers: Servers, play: Player) -> None:
-    everybody = ("one", "two", "three")
     servers["three"].freeze(still=True)
-    hung = play("status", *everybody, lifeboat_run_accept=[4], shared=False)
+    hung = play("status", *EVERYBODY, lifeboat_run_accept=[4], shared=False)
     servers["three"].freeze(still=False)
     assert hung.stats("dark") == {"three"}
     assert "timed out" in hung.said("three")
 
-    servers.know(everybody)
+    servers.know(EVERYBODY)
     text = servers.known_hosts.read_text()
-    keys = {name: servers[name].host_key for name in everybody}
+    keys = {name: servers[name].host_key for name in EVERYBODY}
     servers.known_hosts.write_text(text.replace(keys["three"].split()[1], keys["one"].split()[1]))
-    foreign = play("status", *everybody, lifeboat_run_accept=[4], shared=False)
-    servers.know(everybody)
+    foreign = play("status", *EVERYBODY, lifeboat_run_accept=[4], shared=False)
+    servers.know(EVERYBODY)
     assert foreign.stats("dark") == {"three"}
     assert "Host key verification failed" in foreign.said("three")
 
-    ran = play("status", *everybody, ansible_user="{{ 'guest' if inventory_hostname == 'three' else 'deploy' }}",
+    ran = play("status", *EVERYBODY, ansible_user="{{ 'guest' if inventory_hostname == 'three' else 'deploy' }}",
                lifeboat_run_accept=[4], shared=False)  # fmt: skip
     assert "three" in ran.stats("failures") | ran.stats("dark")
     assert "password" in ran.said("three").lower()
 
     servers["three"].stop()
-    down = play("status", *everybody, lifeboat_run_accept=[4], shared=False)
+    down = play("status", *EVERYBODY, lifeboat_run_accept=[4], shared=False)
     servers["three"].start()
     servers["three"].ready()
     assert down.stats("dark") == {"three"}
@@ -137,33 +155,54 @@ def test_servers_that_cannot_be_used_are_named_and_the_others_go_on(servers: Ser
 
 
 def test_an_installation_that_is_interrupted_or_finds_no_room_is_healed_by_the_next(
-    servers: Servers, play: Player
+    servers: Servers, play: Player, wheelhouses: Wheelhouses, tmp_path: Path
 ) -> None:
+    """The packages come from an index of one's own, in the version that is asked for."""
     three = servers["three"]
-    command = play.prepared("site", ("three",), "", {"lifeboat_schedule_kind": "systemd"})
+    with package_index(wheelhouses.older, tmp_path) as address:
+        wanted = {
+            "lifeboat_schedule_kind": "systemd",
+            "lifeboat_install_wheelhouse": "",
+            "lifeboat_install_index_url": f"{address}/simple",
+            "lifeboat_install_version": OLDER,
+            "lifeboat_install_completion": ["bash", "zsh", "fish"],
+        }
+        with tunnel(servers, "three", address):
+            interrupt(servers, play, wanted)
+        assert not list((three.root / "opt/lifeboat/releases").glob("*/.complete"))
+        three.start()
+        three.ready()
+
+        with tunnel(servers, "three", address):
+            three.run("dd if=/dev/zero of=/filling bs=1M 2>/dev/null || true")
+            full = play("site", "three", **wanted)
+            assert full.code
+            assert "No space left" in full.output
+            assert not (three.root / "usr/local/bin/lifeboat").is_symlink()
+            three.run("rm /filling")
+
+            healed = play("site", "three", **wanted)
+    assert healed.code == 0, healed.output
+    assert three.run("lifeboat --version").split()[-1] == OLDER
+    left = three.run("cat /usr/local/share/zsh/site-functions/_lifeboat /etc/fish/completions/lifeboat.fish")
+    assert left.startswith("#compdef lifeboat")
+
+
+def interrupt(servers: Servers, play: Player, wanted: dict[str, object]) -> None:
+    """Cut the power of `three` while Lifeboat is being installed, and end Ansible too."""
+    three = servers["three"]
+    command = play.prepared("site", ("three",), "", wanted)
     running = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     until(
-        lambda: list((three.root / "opt/lifeboat/releases").glob("*/lib/*/site-packages/toolkit")), "the installation"
+        lambda: list((three.root / "opt/lifeboat/releases").glob("*/lib/*/site-packages/toolkit")),
+        "the installation",
+        limit=300,
     )
     three.stop()
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    assert not list((three.root / "opt/lifeboat/releases").glob("*/.complete"))
-    three.start()
-    three.ready()
-
-    three.run("dd if=/dev/zero of=/filling bs=1M 2>/dev/null || true")
-    full = play("site", "three", lifeboat_schedule_kind="systemd")
-    assert full.code
-    assert "No space left" in full.output
-    assert not (three.root / "usr/local/bin/lifeboat").is_symlink()
-    three.run("rm /filling")
-
-    healed = play("site", "three", lifeboat_schedule_kind="systemd")
-    assert healed.code == 0, healed.output
-    assert three.run("lifeboat --version").split()[-1] == __version__
 
 
 @contextlib.contextmanager
@@ -186,24 +225,6 @@ def package_index(wheelhouse: Path, folder: Path) -> Iterator[str]:
 class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base names it so
         pass
-
-
-def test_an_index_of_ones_own_gives_the_version_that_is_asked_for(
-    servers: Servers, play: Player, wheelhouses: Wheelhouses, tmp_path: Path
-) -> None:
-    with package_index(wheelhouses.older, tmp_path) as address, tunnel(servers, "three", address):
-        ran = play(
-            "upgrade",
-            "three",
-            lifeboat_install_wheelhouse="",
-            lifeboat_install_index_url=f"{address}/simple",
-            lifeboat_install_version=OLDER,
-            lifeboat_install_completion=["bash", "zsh", "fish"],
-        )
-    assert ran.code == 0, ran.output
-    assert servers["three"].run("lifeboat --version").split()[-1] == OLDER
-    left = servers["three"].run("cat /usr/local/share/zsh/site-functions/_lifeboat /etc/fish/completions/lifeboat.fish")
-    assert left.startswith("#compdef lifeboat")
 
 
 def test_a_user_who_may_not_use_sudo_has_a_profile_and_a_crontab_of_ones_own(servers: Servers, play: Player) -> None:
@@ -234,10 +255,8 @@ def test_a_user_who_may_not_use_sudo_has_a_profile_and_a_crontab_of_ones_own(ser
 
 
 def test_cron_and_systemd_start_backups_that_verify(servers: Servers, play: Player) -> None:
-    servers["two"].restart()  # what is in /run is gone
-    before = {name: by_itself(servers, name) for name in BOTH}
     for name in BOTH:
-        until(lambda name=name: set(by_itself(servers, name)) - set(before[name]), f"a backup on {name}", limit=150)
+        until(lambda name=name: since_boot(servers, name), f"a backup on {name}", limit=150)
     ran = play("verify", *BOTH)
     assert ran.code == 0, ran.output
     for name in BOTH:
@@ -274,22 +293,22 @@ def newer_python(servers: Servers, name: str) -> None:
     assert servers[name].run("lifeboat --version >/dev/null 2>&1 || echo no").strip() == "no"
 
 
-def test_an_upgrade_keeps_the_older_release_to_go_back_to(
+def test_an_upgrade_keeps_the_older_release_to_go_back_to_and_builds_a_dead_one_again(
     servers: Servers, play: Player, wheelhouses: Wheelhouses
 ) -> None:
-    ran = play("upgrade", *BOTH)
-    assert ran.code == 0, ran.output
-    for name in BOTH:
-        assert servers[name].run("lifeboat --version").split()[-1] == __version__
-        assert len(servers[name].run("ls /opt/lifeboat/releases").split()) == 2
-    back = play("upgrade", "one", lifeboat_install_wheelhouse=str(wheelhouses.older))
-    assert back.code == 0, back.output
-    assert servers["one"].run("lifeboat --version").split()[-1] == OLDER
     newer_python(servers, "one")
-    again = play("upgrade", "one")
-    assert again.code == 0, again.output
+    older = str(wheelhouses.older)
+    ran = play("upgrade", *BOTH, lifeboat_install_wheelhouse=of_each(one=older, two=str(wheelhouses.newer)))
+    assert ran.code == 0, ran.output
+    assert servers["one"].run("lifeboat --version").split()[-1] == OLDER
     assert [name[-6:] for name in servers["one"].run("ls -t /opt/lifeboat/releases").split()] == ["py3.11", "py3.10"]
-    assert servers["one"].run("lifeboat --version").split()[-1] == __version__
+    assert servers["two"].run("lifeboat --version").split()[-1] == __version__
+    releases = servers["two"].run("ls /opt/lifeboat/releases").split()
+    assert len(releases) == 2
+    back = play("upgrade", "two", lifeboat_install_wheelhouse=older)
+    assert back.code == 0, back.output
+    assert servers["two"].run("lifeboat --version").split()[-1] == OLDER
+    assert servers["two"].run("ls /opt/lifeboat/releases").split() == releases
 
 
 def test_a_damaged_database_is_restored_as_confirmed(servers: Servers, play: Player, orders: Orders) -> None:
@@ -351,9 +370,11 @@ def test_a_night_of_emergency_and_a_rehearsal(servers: Servers, play: Player) ->
     assert evidence == ["rehearsed", "rehearsed"]
 
 
-def test_backups_go_to_drive_with_credentials_that_nobody_sees(servers: Servers, play: Player, tmp_path: Path) -> None:
+def test_backups_go_to_drive_with_credentials_that_nobody_sees_and_from_there_to_another_server(
+    servers: Servers, play: Player, orders: Orders, tmp_path: Path
+) -> None:
     part = "--tags lifeboat_drive,lifeboat_profile"
-    with DriveServer() as drive, tunnel(servers, "one", drive.address):
+    with DriveServer() as drive, tunnel(servers, "one", drive.address), tunnel(servers, "two", drive.address):
         key = drive.sign.new_service_account(ROBOT)
         shared = drive.world.shared_drive("Backups", {ROBOT: "organizer"})
         good, bad = tmp_path / "good.json", tmp_path / "bad.json"
@@ -366,7 +387,7 @@ def test_backups_go_to_drive_with_credentials_that_nobody_sees(servers: Servers,
             "lifeboat_profile_profiles": [profile],
             "lifeboat_drive_secrets": [{"path": "/etc/lifeboat/passphrase", "content": "a very secret passphrase"}],
         }
-        ran = play("site", "one", options=f"{part} --diff -vvv", lifeboat_drive_credentials_src=str(good), **wanted)
+        ran = play("site", *BOTH, options=f"{part} --diff -vvv", lifeboat_drive_credentials_src=str(good), **wanted)
         assert ran.code == 0, ran.output
         for secret in ("PRIVATE KEY", "a very secret passphrase"):
             assert secret not in ran.output + json.dumps(ran.events)
@@ -385,6 +406,12 @@ def test_backups_go_to_drive_with_credentials_that_nobody_sees(servers: Servers,
         assert made.code == 0, made.output
         assert play("sync", "one").code == 0
         assert [file for file in drive.files() if file.name.endswith(".tar.zst")]
+        [backup] = made.results("one")[0]["report"]["backups"]
+        moved = play("restore", "two", lifeboat_run_targets=[backup["id"]], lifeboat_run_confirmed=True,
+                     lifeboat_run_options=["--from", "drive", "--map", "/srv/shop=/data/shop"])  # fmt: skip
+        assert moved.code == 0, moved.output
+        assert orders("two", "/data/shop") == ROWS
+        assert servers["two"].run("cat /data/shop/uploads/5.txt") == "upload 5\n"
 
         drive.world.account("ann@example.org")
         person = drive.sign.authorised_user(drive.sign.new_client(), "ann@example.org", SCOPE_FILE)

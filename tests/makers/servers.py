@@ -27,6 +27,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -125,6 +126,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     leader: int = 0
     host_key: str = field(default="", init=False)
+    booted: datetime = field(default=datetime.max.replace(tzinfo=UTC), init=False)
 
     @property
     def address(self) -> str:
@@ -172,6 +174,7 @@ class Server:
 
     def start(self) -> None:
         """Begin to boot; `ready` waits for it. From the main thread: when that ends, the server does."""
+        self.booted = datetime.now(UTC)
         command = [
             *("systemd-nspawn", "--quiet", "-D", str(self.root), "-M", f"{self.fleet.bridge}-{self.name}", "--boot"),
             *("--register=no", "--console=pipe", f"--network-bridge={self.fleet.bridge}", "--resolv-conf=off"),
