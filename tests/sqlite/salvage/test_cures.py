@@ -513,3 +513,23 @@ def test_what_was_checked_already_is_only_counted(tmp_path: Path) -> None:
     original.write_bytes(data)
     assert not measure(original).sound
     assert measure(original, checked=True).rows.get("plain") == 399
+
+
+def test_rows_that_vacuum_numbered_anew_find_their_table_beside_an_older_backup(
+    tmp_path: Path, repaired: Callable[..., Repaired]
+) -> None:
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE names(name TEXT, born INTEGER)")
+        connection.executemany("INSERT INTO names VALUES (?, ?)", ((f"name {n}", 1900 + n) for n in range(900)))
+        connection.execute("CREATE TABLE other(a TEXT, b TEXT, c TEXT)")
+        connection.execute("INSERT INTO other VALUES ('a', 'b', 'c')")
+    reference = tmp_path / "reference.db"
+    reference.write_bytes(original.read_bytes())
+    with databases.opened(original) as connection:
+        connection.execute("DELETE FROM names WHERE rowid < 60")
+        connection.execute("VACUUM")
+    root = page_of(original, "names")
+    result = repaired(original, lambda data: data.__setitem__(span(root), bytes(PAGE)), reference)
+    assert (result.missing, result.extra) == ({}, {})
+    assert result.account.tables["names"].whole

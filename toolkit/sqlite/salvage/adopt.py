@@ -304,7 +304,9 @@ class Adoption:
         encoding = self.image.encoding
         strange = sum(target.shape.strangeness(values, encoding) for _, values in rows) / len(rows)
         score = -min(strange, 4.0)
-        score += 12 * self.known.likeness(target.shape, rows, encoding)
+        alike = self.known.likeness(target.shape, rows, encoding)
+        # VACUUM numbers rows anew that have no key of their own: then other values under a rowid say nothing
+        score += 12 * (alike if any(column.key for column in target.shape.columns) else max(0.0, alike))
         score += 4 * (target.witness is not None)
         if target.assumed_root and group.root == target.assumed_root:
             score += 3
