@@ -22,6 +22,7 @@ from tests.makers import corpus_contents, corruption
 from tests.makers.corpus import Library, Made, applications
 from tests.makers.corpus_contents import Contents
 from tests.makers.corruption import Case, Damaged
+from toolkit.sqlite.account import Unproven
 
 LIMIT = 180.0
 
@@ -47,12 +48,14 @@ def backup_contents(made: Made, truth: Contents) -> Contents | None:
     return corpus_contents.read(made.backup, layouts, adds=adds, checks=False)
 
 
-def _repair(wanted: Wanted, made: Made, done: Damaged, backup: Path | None, folder: Path) -> dict[str, Any]:
-    work = folder / ("refilled" if backup else "repaired")
+def _repair(
+    wanted: Wanted, made: Made, done: Damaged, backup: Path | None, folder: Path, *, unproven: Unproven = "in"
+) -> dict[str, Any]:
+    work = folder / (f"refilled-{unproven}" if backup else "repaired")
     work.mkdir()
     output = work / "output.db"
     run = repair_ways.repair_engine if wanted.engine else repair_ways.repair_command
-    ended = run(done.path, output, backup, work)
+    ended = run(done.path, output, backup, work, unproven)
     score = repair_score.score(output, done.truth, backup_contents(made, done.truth))
     found = score.plain() | {"code": ended.code, "seconds": round(ended.seconds, 3), "said": ended.said}
     return found | {"account": ended.account if wanted.engine else {}}
@@ -99,6 +102,7 @@ def run_case(case: Case, wanted: Wanted, library: Library, folder: Path) -> dict
         found["repair"] = _repair(wanted, made, done, None, folder)
         if wanted.with_backup:
             found["refill"] = _repair(wanted, made, done, made.backup, folder)
+            found["apart"] = _repair(wanted, made, done, made.backup, folder, unproven="apart")
             backup = repair_score.score(made.backup, done.truth, backup_contents(made, done.truth))
             found["backup"] = backup.plain()
     if wanted.baseline and kind.repair:

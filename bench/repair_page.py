@@ -37,7 +37,7 @@ does not cost the rows behind it.
 | page 1 is gone, no backup | the rows, in `lost_and_found`: names of tables and columns were on that page |
 | a `CREATE TABLE` no longer parses | the rows under the table's name; a column whose name is lost becomes `c3` |
 | a root or inner page of a table is lost | everything: the leaves are found again by what is on them |
-| leaves of a table are lost | the others, and what its indexes hold whole; the rest from a backup, but no deleted row |
+| leaves of a table are lost | the others, what its indexes hold whole; the rest from a backup, but none known deleted |
 | an index, a full-text index or an R-tree is damaged | everything that a table holds: it is made anew |
 | the file was cut | what is in the part that is left |
 | bytes before or behind it, CR LF or UTF-8 conversion | everything, or nearly |
@@ -125,6 +125,8 @@ def _with_backup(figures: Mapping[str, Any]) -> str:
         "fresh %",
         "revived",
         "stale",
+        "apart: score",
+        "revived",
     ]
     rows = []
     for said, had in _rows(figures, "refill"):
@@ -138,10 +140,13 @@ def _with_backup(figures: Mapping[str, Any]) -> str:
             text(had["revived"]),
             text(had["stale"]),
         ]
-        rows.append([said, *other, *mine])
+        apart = figures[name].get("apart") or {}
+        rows.append([said, *other, *mine, text(apart.get("score")), text(apart.get("revived"))])
     words = (
         "## With yesterday's backup\n\nIn which one or two rows of a hundred were other ones. Rows that nothing speaks "
-        "for or against are put back, and said:\n[0023](decisions/0023-a-refill-says-what-nothing-proves.md).\n\n"
+        "for or against are put back, and said:\n[0023](decisions/0023-a-refill-says-what-nothing-proves.md). The last "
+        "columns are of `--refill-unproven apart`, which\nputs only what is proven and keeps the other rows in tables "
+        "of their own.\n\n"
     )
     return words + _table(head, rows) if rows else ""
 

@@ -96,6 +96,7 @@ def figures(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
             found[name] = {
                 "repair": _repaired(group, "repair"),
                 "refill": _repaired(group, "refill"),
+                "apart": _repaired(group, "apart"),
                 "backup": _repaired(group, "backup"),
                 "baselines": _baselines(group),
                 "verdicts": _verdicts(group),
@@ -141,7 +142,8 @@ VERDICTS = {
 def everything(results: Sequence[Result], *, worst: int) -> str:
     """Return all tables as text, and the `worst` cases of each kind of measure."""
     found = figures(results)
-    lines = _table(found, "repair", REPAIR) + _table(found, "refill", REFILL) + _table(found, "backup", REFILL)
+    lines = _table(found, "repair", REPAIR) + _table(found, "refill", REFILL) + _table(found, "apart", REFILL)
+    lines += _table(found, "backup", REFILL)
     lines += _table(found, "baselines", BASELINES) + _table(found, "verdicts", VERDICTS)
     unfit = [one["case"] for one in results if "unfit" in one]
     broken = [one for one in results if "broken" in one]

@@ -18,6 +18,7 @@ from typing import Any
 import machine
 
 from tests.makers import corpus_contents
+from toolkit.sqlite.account import Unproven
 
 TIMEOUT = 120
 
@@ -64,10 +65,10 @@ def _command(arguments: list[str], folder: Path) -> tuple[Ended, dict[str, Any]]
     return ended, document
 
 
-def repair_command(damaged: Path, output: Path, backup: Path | None, folder: Path) -> Ended:
+def repair_command(damaged: Path, output: Path, backup: Path | None, folder: Path, unproven: Unproven) -> Ended:
     """Repair as a user does."""
-    refill = str(backup) if backup else "none"
-    ended, document = _command(["repair", str(damaged), "--output", str(output), "--refill", refill, "--json"], folder)
+    words = ["--output", str(output), "--refill", str(backup) if backup else "none", "--refill-unproven", unproven]
+    ended, document = _command(["repair", str(damaged), *words, "--json"], folder)
     ended.account = document
     return ended
 
@@ -84,7 +85,7 @@ def _codes(document: dict[str, Any]) -> list[str]:
     return sorted({f"{one.get('code')}" for one in findings if one.get("severity") != "notice"})
 
 
-def repair_engine(damaged: Path, output: Path, backup: Path | None, folder: Path) -> Ended:
+def repair_engine(damaged: Path, output: Path, backup: Path | None, folder: Path, unproven: Unproven = "in") -> Ended:
     """Repair in this process, for developing: exit codes are made from the account as the command makes them."""
     from toolkit.errors import LifeboatError
     from toolkit.sqlite import salvage
@@ -101,7 +102,8 @@ def repair_engine(damaged: Path, output: Path, backup: Path | None, folder: Path
             with contextlib.suppress(ImportError):
                 from toolkit.sqlite.refill import refill
 
-                account = replace(account, tables=refill(output, backup, account.tables, scratch=scratch))
+                tables = refill(output, backup, account.tables, scratch=scratch, unproven=unproven)
+                account = replace(account, tables=tables)
     except LifeboatError as error:
         output.unlink(missing_ok=True)  # a command that fails leaves nothing
         return Ended(4, time.monotonic() - began, f"{type(error).__name__}: {error.message}")
@@ -109,7 +111,7 @@ def repair_engine(damaged: Path, output: Path, backup: Path | None, folder: Path
         return Ended(-1, time.monotonic() - began, traceback.format_exc(limit=-4))
     said = f"{account.strategy}: {account.reason} {' | '.join((*account.said, *account.doubts))}"
     figures = {
-        name: {key: getattr(one, key) for key in ("read", "carved", "refilled", "lost", "doubtful")}
+        name: {key: getattr(one, key) for key in ("read", "carved", "refilled", "lost", "doubtful", "unproven")}
         | {"gaps": len(one.gaps)}
         for name, one in account.tables.items()
         if not one.whole or one.carved or one.refilled

@@ -148,6 +148,31 @@ def test_what_to_refill_from_can_be_said(shop: Path, vault: Path, tmp_path: Path
     assert bool(ran.document["tables"]["orders"]["refilled"]) is (word != "none")
 
 
+@pytest.mark.parametrize("where", ["in", "apart"])
+def test_rows_that_nothing_proves_go_where_it_is_said(shop: Path, vault: Path, where: str) -> None:
+    backed_up(shop, vault)
+    before = damaged.rows(shop, "audit")
+    with databases.opened(shop) as connection:
+        connection.execute("DELETE FROM audit WHERE id = 900")
+    damaged.lose_leaf(shop, "audit", number=3)
+    ran = lifeboat("repair", shop, "--refill-unproven", where, "--vault", vault, "--json")
+    account, output = ran.document["tables"]["audit"], Path(ran.document["output"])
+    assert ran.code == 3, ran.stdout
+    assert account["unproven"] == account["unproven_ranges"][0]["rows"] > 0
+    there = damaged.rows(output, "audit")
+    if where == "in":
+        assert (account["refilled"], account["doubtful"], account["apart"]) == (account["unproven"], 0, None)
+        assert there >= before - {900}
+    else:
+        assert (account["refilled"], account["doubtful"]) == (0, account["unproven"])
+        assert account["apart"] == "lost_and_found_audit"
+        assert not there & damaged.rows(output, "lost_and_found_audit")
+        assert there | damaged.rows(output, "lost_and_found_audit") >= before - {900}
+    text = lifeboat("repair", shop, "--refill-unproven", where, "--in-place", "--dry-run", "--vault", vault, *VOUCH)
+    assert ("--refill-unproven apart" in text.stdout) is (where == "apart")
+    assert f"{account['unproven']} of audit" in " ".join(text.stdout.split())
+
+
 def test_a_damaged_file_to_refill_from_is_refused(shop: Path, vault: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     other.write_bytes(shop.read_bytes())

@@ -100,6 +100,10 @@ async def test_every_key_starts_its_command_line(session: Session, open_app: Ope
         await until_shown(pilot, "Where shall rows come from")
         await pilot.press("down", "enter")
         assert starts.lines[-1] == f"repair {SHOP} --refill none --dry-run --json"
+        await pilot.press("e")
+        await until_shown(pilot, "unproven apart")
+        await pilot.press("end", "enter")
+        assert starts.lines[-1] == f"repair {SHOP} --refill none --refill-unproven apart --dry-run --json"
         await pilot.press("enter", "enter", "enter", "enter", "enter")
         assert all("--dry-run" in line for line in starts.lines[2:])
 

@@ -93,6 +93,16 @@ def confirm_option(command: Any) -> Any:
     return word(digest(command))
 
 
+refill_unproven_option = click.option(
+    "--refill-unproven",
+    "unproven",
+    type=click.Choice(("in", "apart")),
+    default="in",
+    show_default=True,
+    help="Where rows of the backup go when nothing tells whether they were deleted since: in their table, or apart "
+    "in lost_and_found_TABLE, so that no deleted row comes back.",
+)
+
 assume_unused_option = click.option(
     "--assume-unused", is_flag=True, help="Vouch that nothing uses the databases, where only root could see it."
 )

@@ -23,6 +23,7 @@ from toolkit.operations.rescuing.ways import Option, Patient, loses_more, made_a
 from toolkit.operations.restoring import replacing
 from toolkit.operations.restoring.replacing import Replaced, Replacement
 from toolkit.operations.session import Session
+from toolkit.sqlite.account import Unproven
 
 
 def looked(made: RescuePlan, plan: Plan) -> RescueReport:
@@ -51,7 +52,8 @@ def apply(session: Session, made: RescuePlan, job: Job) -> RescueReport:
             _require_same(patient, live=made.live)
 
     def settled() -> Sequence[Replacement]:
-        return [_coming(patient, made.folder, job, again) for patient in made.patients]
+        unproven = made.request.unproven
+        return [_coming(patient, made.folder, job, again, unproven) for patient in made.patients]
 
     done = replacing.run(
         session,
@@ -93,7 +95,7 @@ def _require_same(patient: Patient, *, live: bool) -> None:
         )
 
 
-def _coming(patient: Patient, folder: Path, job: Job, again: dict[str, Mended]) -> Replacement:
+def _coming(patient: Patient, folder: Path, job: Job, again: dict[str, Mended], unproven: Unproven) -> Replacement:
     """Return what comes for `patient`, now that nobody writes any more."""
     option = patient.option
     if option is None:
@@ -101,7 +103,7 @@ def _coming(patient: Patient, folder: Path, job: Job, again: dict[str, Mended]) 
     if option.mended is not None:
         original = option.mended.original
         if not original.stable or mending.state_of(patient.path) != original.state:
-            option = _redone(patient, folder, job, again)
+            option = _redone(patient, folder, job, again, unproven)
         if option.mended is not None:
             return Replacement(target=patient.path, prepared=option.mended.output, damage=patient.damage)
     if option.reference is None:
@@ -114,13 +116,13 @@ def _coming(patient: Patient, folder: Path, job: Job, again: dict[str, Mended]) 
     )
 
 
-def _redone(patient: Patient, folder: Path, job: Job, again: dict[str, Mended]) -> Option:
+def _redone(patient: Patient, folder: Path, job: Job, again: dict[str, Mended], unproven: Unproven) -> Option:
     """Make the way once more from the files as they are now; refuse when that loses more than was confirmed."""
     job.log("info", "written-since", "it was written to after the plan: doing the work again on the files as they are")
     planned = patient.options[patient.taken or "mend"]
     own = scratch.inner(folder / f"again-{len(again)}")
     reference = planned.mended.reference if planned.mended is not None else None
-    option = made_again(patient, own, job, reference)
+    option = made_again(patient, own, job, reference, unproven=unproven)
     if loses_more(planned.way, option.way):
         raise OutdatedPlanError(
             f"by now it loses more than the plan said: {option.way.loses or option.way.why_not}; nothing was changed",

@@ -12,6 +12,9 @@ from toolkit.sqlite.order import Order
 Key = int | tuple[object, ...]
 """The place of a row in its table: the rowid, or for WITHOUT ROWID tables the values of the primary key."""
 
+Unproven = Literal["in", "apart"]
+"""Where a refill puts the rows of a backup of which nothing tells whether they were deleted since: in, or apart."""
+
 Strategy = Literal["none", "sidecars", "header", "indexes", "virtual", "vacuum", "mend", "carve"]
 """The cures, mildest first: nothing was wrong; -wal, -journal settled; header or envelope mended; indexes rebuilt;
 full-text or R-tree indexes rebuilt; written anew by VACUUM; page structure mended; cells carved from broken pages."""
@@ -58,6 +61,8 @@ class TableAccount:
     missing beyond those that are known. `named` are the rowids in the gaps that a sound index of the whole table
     names, so exactly these rows existed; None where no index tells. `remains` is what is left of damaged ones.
     `aged` are rows refilled of which nothing tells whether they were changed since, as others of their table were.
+    `unproven` are rows of the backup of which nothing tells whether they were deleted since, and `doubted` the gaps
+    in which they lie, with their number: they were refilled, or are `doubtful` and in the table `apart`.
     """
 
     read: int = 0
@@ -69,11 +74,14 @@ class TableAccount:
     named: frozenset[int] | None = None
     remains: tuple[Remains, ...] = ()
     aged: int = 0
+    unproven: int = 0
+    doubted: tuple[Gap, ...] = ()
+    apart: str | None = None
 
     @property
     def whole(self) -> bool:
         """Whether nothing is known or feared to be missing, or to be an old version."""
-        return not self.lost and not self.doubtful and not self.gaps and not self.aged
+        return not (self.lost or self.doubtful or self.gaps or self.aged or self.unproven)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,12 @@ from tui.verbs import Verb
 
 MOST_BACKUPS = 50
 
+_TURNED = {
+    "in": choice("apart", "unproven apart", "rows that may be deleted since go to tables of their own"),
+    "apart": choice("in", "unproven in", "rows that may be deleted since go to their tables"),
+}
+"""What turns the place of rows that nothing proves, by what it is now."""
+
 
 class RepairScreen(PlanScreen):
     """The plan of `repair`: the work is done on copies; `e` chooses where lost rows come from, `o` where it goes."""
@@ -36,13 +42,15 @@ class RepairScreen(PlanScreen):
         name = path.rpartition("/")[2]
         self._path = path
         self._refill = "latest"
+        self._unproven = "in"
         self._in_place = True
         act = Act(words=self._words(), title=f"repair {name}", operation="repair", targets=(path,))
         super().__init__(act, f"Repair {line(name)}", f"Replace {line(name)} on {line(host)} (live)")
 
     def _words(self) -> tuple[str, ...]:
         place = ("--in-place",) if self._in_place else ()
-        return ("repair", self._path, *place, "--refill", self._refill)
+        apart = ("--refill-unproven", "apart") if self._unproven == "apart" else ()
+        return ("repair", self._path, *place, "--refill", self._refill, *apart)
 
     def _anew(self) -> None:
         self.act = msgspec.structs.replace(self.act, words=self._words())
@@ -77,10 +85,14 @@ class RepairScreen(PlanScreen):
         for point in sorted(points, key=lambda one: one.when, reverse=True)[:MOST_BACKUPS]:
             rows = count_text(point.rows, "row") if point.rows is not None else "rows not counted"
             found.append(choice(point.id, point.id, f"{point.kind}, {age_text(point.when, now)}, {rows}"))
+        found.append(_TURNED[self._unproven])
         question = "Where shall rows come from whose pages are lost?"
         self.ui.push_screen(Choose(question, found, current=self._refill), self._refilled)
 
     def _refilled(self, answer: str | None) -> None:
-        if answer is not None and answer != self._refill:
+        if answer in _TURNED:
+            self._unproven = answer
+            self._anew()
+        elif answer is not None and answer != self._refill:
             self._refill = answer
             self._anew()

@@ -229,11 +229,13 @@ def sync_command(**options: Any) -> None:
 )
 @_servers
 @click.option("--refill", metavar="BACKUP", help="Where lost rows come from, as for `lifeboat repair`.")
+@click.option("--refill-unproven", type=click.Choice(("in", "apart")), help="As for `lifeboat repair`.")
 @_confirmed
 @click.argument("database", metavar="DB")
-def repair_command(database: str, refill: str | None, **options: Any) -> None:
+def repair_command(database: str, **options: Any) -> None:
     """Repair a database in place on every server, after all plans were shown and confirmed together."""
-    _plan_and_run("repair", options, (database,), ("--in-place", *_words(refill=refill)))
+    words = _words(**{name: options.pop(name) for name in ("refill", "refill_unproven")})
+    _plan_and_run("repair", options, (database,), ("--in-place", *words))
 
 
 @fleet_command.command(

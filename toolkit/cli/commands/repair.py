@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import assume_unused_option, confirm_option, dry_run_option, yes_option
+from toolkit.cli.options import (
+    assume_unused_option,
+    confirm_option,
+    dry_run_option,
+    refill_unproven_option,
+    yes_option,
+)
 from toolkit.cli.run import work
 from toolkit.cli.settings import Command, identity_options
 
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     examples=(
         "lifeboat repair /srv/shop/shop.db",
         "lifeboat repair /srv/shop/shop.db --output /tmp/shop.db --refill none",
+        "lifeboat repair /srv/shop/shop.db --refill-unproven apart",
         "lifeboat repair /srv/shop/shop.db --in-place --dry-run",
         "lifeboat repair /srv/shop/shop.db --in-place --refill k3jq7a2m --confirm shop.db",
     ),
@@ -47,6 +54,7 @@ if TYPE_CHECKING:
     metavar="latest|BACKUP|FILE|none",
     help="Where rows whose pages were lost come from; latest is the newest good backup, if there is one.",
 )
+@refill_unproven_option
 @assume_unused_option
 @dry_run_option
 @yes_option

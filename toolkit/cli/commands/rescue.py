@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.exit_codes import ExitCode
-from toolkit.cli.options import assume_unused_option, confirm_option, dry_run_option, yes_option
+from toolkit.cli.options import (
+    assume_unused_option,
+    confirm_option,
+    dry_run_option,
+    refill_unproven_option,
+    yes_option,
+)
 from toolkit.cli.run import session_of, work
 from toolkit.cli.settings import Command, identity_options, settings
 
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-services", is_flag=True, help="Leave the profile's services alone.")
 @click.option("--stop-holders", is_flag=True, help="Send SIGTERM to processes that hold the database.")
+@refill_unproven_option
 @assume_unused_option
 @dry_run_option
 @yes_option
@@ -76,6 +83,7 @@ def rescue_command(target: str, **options: Any) -> None:
         word=target,
         way=options["way"],
         backup=find_backup(session, options["source"]) if options["source"] else None,
+        unproven=options["unproven"],
         services=not options["no_services"],
         stop_holders=options["stop_holders"],
         assume_unused=options["assume_unused"],

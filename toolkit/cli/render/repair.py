@@ -75,6 +75,8 @@ def rows_lines(tables: dict[str, TableRow]) -> list[str]:
         lines.append(f"    … and {count_text(len(order) - MOST_TABLES, 'more table')} (--json shows them)")
     for name in [name for name in order if touched[name].ranges][:MOST_LINES]:
         lines += paragraph("", f"{name}: rows may be missing {range_text(touched[name])}", hang=4)
+    for name, one in [(name, touched[name]) for name in order if touched[name].apart][:MOST_LINES]:
+        lines += paragraph("", f"{name}: {count_text(one.unproven, 'row')} of the backup in {one.apart}", hang=4)
     whole = [one for name, one in tables.items() if name not in touched]
     if whole:
         rows = sum(one.there for one in whole)
@@ -84,7 +86,7 @@ def rows_lines(tables: dict[str, TableRow]) -> list[str]:
 
 
 def _touched(one: TableRow) -> bool:
-    return bool(one.carved or one.refilled or one.lost or one.doubtful or one.ranges)
+    return bool(one.carved or one.refilled or one.lost or one.doubtful or one.ranges or one.unproven)
 
 
 def repair_text(report: RepairReport) -> list[str]:

@@ -16,14 +16,22 @@ MOST_NAMED = 4
 
 
 class GapRow(msgspec.Struct, frozen=True):
-    """A stretch of keys in which rows may be missing: `after < key < before`; null is an open end."""
+    """A stretch of keys in which rows may be missing: `after < key < before`; null is an open end.
+
+    `rows` is how many of them it is about, null where nothing tells.
+    """
 
     after: Any
     before: Any
+    rows: int | None = None
 
 
 class TableRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the rows of one table (DESIGN.md section 6), and the ranges of keys that were lost."""
+    """What became of the rows of one table (DESIGN.md section 6), and the ranges of keys that were lost.
+
+    `unproven` are rows of the backup of which nothing tells whether they were deleted since, by `unproven_ranges`: they
+    are among the refilled, or where `apart` names a table of the result, in that one and among the doubtful.
+    """
 
     read: int = 0
     carved: int = 0
@@ -31,6 +39,9 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
     doubtful: int = 0
     ranges: tuple[GapRow, ...] = ()
+    unproven: int = 0
+    unproven_ranges: tuple[GapRow, ...] = ()
+    apart: str | None = None
 
     @property
     def there(self) -> int:
@@ -59,8 +70,15 @@ def _row(one: TableAccount) -> TableRow:
         refilled=one.refilled,
         lost=one.lost,
         doubtful=one.doubtful,
-        ranges=tuple(GapRow(_key(gap.after), _key(gap.before)) for gap in one.gaps),
+        ranges=_ranges(one.gaps),
+        unproven=one.unproven,
+        unproven_ranges=_ranges(one.doubted),
+        apart=one.apart,
     )
+
+
+def _ranges(gaps: tuple[Gap, ...]) -> tuple[GapRow, ...]:
+    return tuple(GapRow(_key(gap.after), _key(gap.before), gap.rows) for gap in gaps)
 
 
 def _key(key: object) -> Any:
@@ -102,6 +120,7 @@ def loss_text(account: Account) -> str:
         shown = ", ".join(f"{aged[name]:,} of {display(name)}" for name in sorted(aged)[:MOST_NAMED])
         more = f" and of {len(aged) - MOST_NAMED} more tables" if len(aged) > MOST_NAMED else ""
         parts.append(f"perhaps changes made since the backup, in rows from it: {shown}{more}")
+    parts += _unproven_texts(account)
     feared = [name for name, one in account.tables.items() if one.gaps and not missing(one)]
     if feared:
         shown = ", ".join(display(name) for name in sorted(feared)[:MOST_NAMED])
@@ -119,6 +138,24 @@ def loss_text(account: Account) -> str:
         more = f" and {len(account.faults) - MOST_NAMED} more" if len(account.faults) > MOST_NAMED else ""
         parts.append(f"values that are damaged: {', '.join(map(display, account.faults[:MOST_NAMED]))}{more}")
     return "; ".join(parts)
+
+
+def _unproven_texts(account: Account) -> list[str]:
+    """Return a sentence on the rows of a backup that nothing proves: those that were put, and those kept apart."""
+    texts = []
+    for apart, said in (
+        (False, "rows from the backup may come back that were deleted since"),
+        (True, "rows of the backup are in tables of their own, since nothing tells whether they were deleted"),
+    ):
+        counts = {
+            name: one.unproven for name, one in account.tables.items() if one.unproven and bool(one.apart) is apart
+        }
+        if counts:
+            named = sorted(counts, key=lambda name: -counts[name])
+            shown = ", ".join(f"{counts[name]:,} of {display(name)}" for name in named[:MOST_NAMED])
+            more = f" and of {len(counts) - MOST_NAMED} more tables" if len(counts) > MOST_NAMED else ""
+            texts.append(f"{said}: {shown}{more}")
+    return texts
 
 
 def range_text(row: TableRow) -> str:

@@ -22,7 +22,7 @@ from toolkit.operations.pace import Sample
 from toolkit.operations.repairing.accounts import loss_text, tables_of
 from toolkit.operations.repairing.references import Reference
 from toolkit.sqlite import blocks, check, header, hotcopy, raw
-from toolkit.sqlite.account import Account
+from toolkit.sqlite.account import Account, Unproven
 
 State = blocks.State
 SYNCED = 400e6
@@ -198,9 +198,10 @@ def _is_zeroed(journal: Path) -> bool:
         return not any(file.read(28))
 
 
-def refill(mended: Mended, folder: Path, job: Job) -> Mended:
+def refill(mended: Mended, folder: Path, job: Job, *, unproven: Unproven = "in") -> Mended:
     """Return a copy of `mended` in which the rows of its reference fill the gaps; itself where there are none.
 
+    `unproven` says where rows go of which nothing tells whether they were deleted since the backup.
     Raises what `mend` raises.
     """
     reference = mended.reference
@@ -215,7 +216,14 @@ def refill(mended: Mended, folder: Path, job: Job) -> Mended:
         blocks.copy_file(os.fspath(mended.output), os.fspath(output))
     wal = _in_rollback_mode(output)
     try:
-        tables = fill(output, reference.path, dict(mended.account.tables), scratch=work, should_stop=job.should_stop)
+        tables = fill(
+            output,
+            reference.path,
+            dict(mended.account.tables),
+            scratch=work,
+            unproven=unproven,
+            should_stop=job.should_stop,
+        )
     finally:
         scratch.drop(work)
     if wal:

@@ -39,6 +39,7 @@ from toolkit.operations.session import Session
 from toolkit.profile.adhoc import absolute, slug
 from toolkit.profile.model import Profile
 from toolkit.sqlite import swap
+from toolkit.sqlite.account import Unproven
 
 LATEST, NONE = "latest", "none"
 
@@ -46,13 +47,15 @@ LATEST, NONE = "latest", "none"
 class RepairRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to repair and where to. Without `output` and `in_place` the result goes to the vault's `recovery/`.
 
-    `refill` is `latest`, `none`, or names a backup, an archive or a database file. `look` only plans.
+    `refill` is `latest`, `none`, or names a backup, an archive or a database file; `unproven` says where its rows go of
+    which nothing tells whether they were deleted since. `look` only plans.
     """
 
     database: Path
     output: Path | None = None
     in_place: bool = False
     refill: str = LATEST
+    unproven: Unproven = "in"
     assume_unused: bool = False
     look: bool = False
 
@@ -208,7 +211,7 @@ def work(
     original = mending.copy_original(path, folder / f"original-{number}", job)
     reference = _reference(session, request, path, folder / f"backup-{number}", job, report)
     mended = mending.mend(original, folder / f"mended-{number}", job, reference=reference)
-    mended = mending.refill(mended, folder / f"refilled-{number}", job)
+    mended = mending.refill(mended, folder / f"refilled-{number}", job, unproven=request.unproven)
     return mending.checked(mended, job, level="full" if request.in_place else "quick")
 
 
@@ -328,6 +331,8 @@ def _command(request: RepairRequest, path: str) -> str:
         words.append("--in-place")
     if request.refill != LATEST:
         words += ["--refill", request.refill]
+    if request.unproven != "in":
+        words += ["--refill-unproven", request.unproven]
     return shlex.join(words)
 
 

@@ -43,6 +43,7 @@ from toolkit.operations.session import Session
 from toolkit.profile.adhoc import absolute, is_profile_word
 from toolkit.profile.model import DatabaseSource, Profile
 from toolkit.sqlite import swap
+from toolkit.sqlite.account import Unproven
 from toolkit.wording import count_text
 
 COPIES = 6
@@ -54,12 +55,14 @@ VERSION = 1
 class RescueRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to rescue: a profile, or a database by its path. `way` and `backup` choose instead of the recommendation.
 
-    `stop_holders` tells processes that hold a database to end (SIGTERM). `look` only plans.
+    `stop_holders` tells processes that hold a database to end (SIGTERM). `unproven` says where rows of the backup go of
+    which nothing tells whether they were deleted since. `look` only plans.
     """
 
     word: str
     way: WayName | None = None
     backup: StoredBackup | None = None
+    unproven: Unproven = "in"
     services: bool = True
     stop_holders: bool = False
     assume_unused: bool = False
@@ -118,7 +121,7 @@ def prepared(session: Session, request: RescueRequest, job: Job) -> Iterator[Res
         made = RescuePlan(request=request, profile=profile, report=report, folder=folder)
         for number, patient in enumerate(bad):
             own = scratch.inner(folder / str(number))
-            study(session, patient, own, job, report, backup=request.backup)
+            study(session, patient, own, job, report, backup=request.backup, unproven=request.unproven)
             if patient.sound and request.way is None:
                 report.left.append(patient.path)
                 continue
@@ -348,6 +351,8 @@ def _command(request: RescueRequest) -> str:
         words += ["--way", request.way]
     if request.backup is not None:
         words += ["--from", request.backup.manifest.id]
+    if request.unproven != "in":
+        words += ["--refill-unproven", request.unproven]
     if not request.services:
         words.append("--no-services")
     if request.stop_holders:

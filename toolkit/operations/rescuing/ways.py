@@ -24,6 +24,7 @@ from toolkit.operations.repairing.mending import Mended
 from toolkit.operations.repairing.references import Reference
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
+from toolkit.sqlite.account import Unproven
 from toolkit.wording import count_text
 
 WayName = Literal["mend", "salvage", "restore"]
@@ -113,18 +114,26 @@ class Patient:
 
 
 def study(
-    session: Session, patient: Patient, folder: Path, job: Job, report: Report, *, backup: StoredBackup | None
+    session: Session,
+    patient: Patient,
+    folder: Path,
+    job: Job,
+    report: Report,
+    *,
+    backup: StoredBackup | None,
+    unproven: Unproven = "in",
 ) -> None:
     """Make every way out for `patient` on copies in the existing `folder`, measure them and recommend one.
 
-    `backup` is the one to fill from and to restore; without it the newest good one that passes its checks. Raises
+    `backup` is the one to fill from and to restore; without it the newest good one that passes its checks. `unproven`
+    says where its rows go of which nothing tells whether they were deleted since. Raises
     `SpaceError`, `StorageError`, `SourceError`, `CancelledError`, and what is wrong with a `backup` that was named.
     """
     reference = _reference(session, patient.path, folder / "backup", job, report, backup)
     mended, why_not = _mend(patient, folder, job, reference)
     patient.options = {
         "mend": _of_mended("mend", mended, why_not),
-        "salvage": _salvage(mended, why_not, reference, folder, job),
+        "salvage": _salvage(mended, why_not, reference, folder, job, unproven),
     }
     best = next((one.mended for one in reversed(patient.options.values()) if one.mended is not None), mended)
     patient.options["restore"] = _restore(reference, best, job)
@@ -188,13 +197,15 @@ def _of_mended(name: WayName, mended: Mended | None, why_not: str) -> Option:
     )
 
 
-def _salvage(mended: Mended | None, why_not: str, reference: Reference | None, folder: Path, job: Job) -> Option:
+def _salvage(
+    mended: Mended | None, why_not: str, reference: Reference | None, folder: Path, job: Job, unproven: Unproven
+) -> Option:
     if mended is None:
         return Option(Way(name="salvage", why_not=why_not))
     if reference is None:
         return Option(Way(name="salvage", why_not="there is no good backup to fill gaps from"))
     try:
-        filled = mending.refill(mended, folder / "refilled", job)
+        filled = mending.refill(mended, folder / "refilled", job, unproven=unproven)
     except (CancelledError, MemoryError):
         raise
     except LifeboatError as error:
@@ -274,7 +285,9 @@ def why(patient: Patient) -> str:
     return "it loses least"
 
 
-def made_again(patient: Patient, folder: Path, job: Job, reference: Reference | None) -> Option:
+def made_again(
+    patient: Patient, folder: Path, job: Job, reference: Reference | None, *, unproven: Unproven = "in"
+) -> Option:
     """Do the way that was taken once more on a fresh copy, since the database was written to after the plan.
 
     Raises what `mending` raises.
@@ -282,7 +295,7 @@ def made_again(patient: Patient, folder: Path, job: Job, reference: Reference | 
     original = mending.copy_original(patient.path, folder / "original", job)
     mended = mending.mend(original, folder / "mended", job, reference=reference)
     if patient.taken == "salvage":
-        mended = mending.refill(mended, folder / "refilled", job)
+        mended = mending.refill(mended, folder / "refilled", job, unproven=unproven)
     return _of_mended(patient.taken or "mend", mending.checked(mended, job, level="full"), "")
 
 

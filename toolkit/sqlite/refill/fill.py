@@ -14,9 +14,9 @@ from pathlib import Path
 from toolkit.errors import CancelledError
 from toolkit.events import ShouldStop, never_stop
 from toolkit.sqlite import header, probe, virtual
-from toolkit.sqlite.account import TableAccount
+from toolkit.sqlite.account import TableAccount, Unproven
 from toolkit.sqlite.connect import connect, quoted, uri
-from toolkit.sqlite.refill import match, remains, shape, unstable, wanted, witnesses
+from toolkit.sqlite.refill import match, proof, remains, shape, unstable, wanted, witnesses
 from toolkit.sqlite.refill.fulltext import FullText
 from toolkit.sqlite.refill.match import Say
 from toolkit.sqlite.refill.rtree import RTree
@@ -40,6 +40,7 @@ def refill(
     tables: Mapping[str, TableAccount],
     *,
     scratch: Path,
+    unproven: Unproven = "in",
     say: Say = _silent,
     should_stop: ShouldStop = never_stop,
 ) -> dict[str, TableAccount]:
@@ -50,8 +51,9 @@ def refill(
     at all. Triggers do not fire, foreign keys are not made worse, sequences not lowered. Full-text and R-tree
     indexes are rebuilt as a whole. Returns all accounts, with `refilled`, `lost` and `doubtful` brought up to date, and
     without gaps where every row that an index names is there again (`refilled` of them as the backup had them).
-    `say` gets a sentence for everything that could not be matched. `scratch` is an existing private folder; nothing
-    stays in it.
+    Rows that no witness speaks for or against are put and counted as `unproven`; with `unproven` "apart" they go to a
+    table of their own instead, so that no row comes back that was deleted since. `say` gets a sentence for everything
+    that could not be matched. `scratch` is an existing private folder; nothing stays in it.
 
     Raises `DatabaseDamagedError` when either database cannot be read, `SpaceError`, `SourceError`,
     `SourceMissingError`, `NotADatabaseError`, `CancelledError`; then `output` is as it was.
@@ -67,7 +69,15 @@ def refill(
                     with contextlib.closing(_open(output, reference, work, should_stop)) as connection:
                         said: list[str] = []
                         try:
-                            filled = _transact(connection, dict(tables), unreadable, said.append, should_stop)
+                            work_on = _Refill(
+                                connection,
+                                dict(tables),
+                                unreadable,
+                                said.append,
+                                should_stop,
+                                apart=unproven == "apart",
+                            )
+                            filled = _transact(connection, work_on)
                         except _UnreadableTableError as error:
                             unreadable.add(error.table)
                             continue
@@ -88,17 +98,11 @@ class _UnreadableTableError(Exception):
         self.table = table
 
 
-def _transact(
-    connection: sqlite3.Connection,
-    accounts: dict[str, TableAccount],
-    unreadable: set[str],
-    say: Say,
-    should_stop: ShouldStop,
-) -> dict[str, TableAccount]:
+def _transact(connection: sqlite3.Connection, work: _Refill) -> dict[str, TableAccount]:
     """Refill in one transaction; SQLite refuses to go on with one in which it met a broken page."""
     try:
         connection.execute("BEGIN IMMEDIATE")
-        filled = _Refill(connection, accounts, unreadable, say, should_stop).run()
+        filled = work.run()
         connection.execute("COMMIT")
     except BaseException as error:
         if connection.in_transaction:
@@ -141,7 +145,10 @@ class _Refill:
         unreadable: set[str],
         say: Say,
         should_stop: ShouldStop,
+        *,
+        apart: bool,
     ) -> None:
+        self.apart = apart
         self.connection = connection
         self.unreadable = unreadable
         self.accounts = accounts
@@ -164,6 +171,7 @@ class _Refill:
             for name in list(self.pairs):
                 with self._readable(name):
                     self._judge(self.pairs[name])
+            self._prove()
             self._leave_orphans_out()
             for name in self._parents_first():
                 with self._readable(name):
@@ -183,7 +191,7 @@ class _Refill:
         trees = [one for one in self.virtuals if one.module in virtual.RTREE]
         return (
             [FullText(self.connection, one, self.accounts, self.say) for one in texts],
-            [RTree(self.connection, one, self.accounts, self.say) for one in trees],
+            [RTree(self.connection, one, self.accounts, self.say, apart=self.apart) for one in trees],
         )
 
     def _prepare(self, shadows: set[str]) -> None:
@@ -242,6 +250,7 @@ class _Refill:
         name = pair.ours.table
         if name in self.named:
             witnesses.taken_values(self.connection, pair, Fate.FAILED)
+            proof.by_name(self.connection, pair)
             return
         proven: list[int] = []
         if name not in self.unmatched:
@@ -260,6 +269,25 @@ class _Refill:
         family.judge()
         remains.believe(self.connection, pair, proven)
         witnesses.taken_values(self.connection, pair, Fate.DOUBTFUL)
+        if name not in self.unmatched:
+            proof.by_number(self.connection, pair, self.accounts[name])
+
+    def _prove(self) -> None:
+        """Hear the rows that are put of their parents, then keep apart what nothing proves where that is wanted."""
+        links = [
+            link
+            for pair in self.pairs.values()
+            for link in self._links(of=pair)
+            if link.parent.ours.table in self.pairs and link.kept(self.connection)
+        ]
+        while sum(self._proven(link) for link in links):
+            continue
+        for pair in self.pairs.values() if self.apart else ():
+            wanted.mark(self.connection, pair, Fate.APART, "NOT w.proven")
+
+    def _proven(self, link: witnesses.Link) -> int:
+        with self._readable(link.child.ours.table):
+            return proof.by_children(self.connection, link)
 
     def _links(self, *, to: Pair | None = None, of: Pair | None = None) -> Iterator[witnesses.Link]:
         """Yield the usable foreign keys to a table or of a table."""
@@ -346,9 +374,11 @@ class _Refill:
 
     def _account(self, name: str) -> TableAccount:
         pair, account = self.pairs[name], self.accounts[name]
-        done, doubtful, failed = (
-            wanted.count(self.connection, pair, fate) for fate in (Fate.DONE, Fate.DOUBTFUL, Fate.FAILED)
+        done, doubtful, failed, kept = (
+            wanted.count(self.connection, pair, fate) for fate in (Fate.DONE, Fate.DOUBTFUL, Fate.FAILED, Fate.APART)
         )
+        unproven, doubted = proof.unproven(self.connection, pair, account)
+        apart = proof.keep_apart(self.connection, pair) or account.apart
         lost, gaps = max(0, account.lost - done) + failed, account.gaps
         if name in self.named:
             absent = self.connection.execute(
@@ -361,7 +391,10 @@ class _Refill:
         return replace(
             account,
             refilled=account.refilled + done,
-            doubtful=account.doubtful + doubtful,
+            doubtful=account.doubtful + doubtful + kept,
+            unproven=unproven,
+            doubted=doubted,
+            apart=apart,
             lost=lost,
             gaps=gaps,
             named=self.named.get(name),

@@ -43,6 +43,7 @@ def judge(connection: sqlite3.Connection, pair: Pair, told: tuple[Remains, ...])
 
 def believe(connection: sqlite3.Connection, pair: Pair, proven: list[int]) -> None:
     """Take back the doubts about rows that were there for certain."""
+    connection.executemany(f"UPDATE {pair.wanted} SET proven = 1 WHERE k0 = ?", ((rowid,) for rowid in proven))
     connection.executemany(
         f"UPDATE {pair.wanted} SET fate = {Fate.PUT:d} WHERE k0 = ? AND fate = {Fate.DOUBTFUL:d}",
         ((rowid,) for rowid in proven),

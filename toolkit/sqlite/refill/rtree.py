@@ -28,11 +28,18 @@ SPARE = 0.2
 
 
 class RTree:
-    """One R-tree, and the accounts of its shadow tables."""
+    """One R-tree, and the accounts of its shadow tables; `apart` leaves entries out that nothing proves."""
 
     def __init__(
-        self, connection: sqlite3.Connection, table: VirtualTable, accounts: dict[str, TableAccount], say: Say
+        self,
+        connection: sqlite3.Connection,
+        table: VirtualTable,
+        accounts: dict[str, TableAccount],
+        say: Say,
+        *,
+        apart: bool = False,
     ) -> None:
+        self.apart = apart
         self.connection = connection
         self.name = table.name
         self.whole_numbers = table.module == "rtree_i32"
@@ -148,6 +155,8 @@ class RTree:
         if f"{self.name}_node" not in hurt and (own is None or missing > known * (1 + SPARE) + 1):
             self.connection.execute("DELETE FROM work.entries WHERE theirs")
             return known
+        if self.apart:
+            return self.connection.execute("DELETE FROM work.entries WHERE theirs").rowcount
         return 0
 
     def _keep(self, ids: str) -> int:

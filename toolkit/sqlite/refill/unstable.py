@@ -58,14 +58,15 @@ def collect(connection: sqlite3.Connection, pair: Pair, number: int, gap: Gap, n
     """Enter the reference's rows between the gap's edges, with the rowids that they get now.
 
     False, with nothing entered, where the edges cannot be found in the reference. Rows that are more than the
-    gap has room for, or than an index names, are entered as doubtful: some were deleted, and which cannot be told.
+    gap has room for, or than an index names, are entered as doubtful: some were deleted, and which cannot be told. As
+    VACUUM leaves no rowid out, rows that fill a gap from edge to edge are proven where both edges are in the reference.
     """
     anchors = _anchors(connection, pair, gap)
     between = ["1"]
     for side, _ in _edges(gap):
         if side not in anchors:
             return False
-        between.append(f"r.{pair.theirs.key[0]} {'>' if side < 0 else '<'} {anchors[side]:d}")
+        between.append(f"r.{pair.theirs.key[0]} {'>' if side < 0 else '<'} {anchors[side][1]:d}")
     same = " AND ".join(f"a.c{n} IS r.{other} COLLATE BINARY" for n, (_, other) in enumerate(pair.contents))
     connection.execute("DROP TABLE IF EXISTS work.between_edges")
     connection.execute(
@@ -82,8 +83,11 @@ def collect(connection: sqlite3.Connection, pair: Pair, number: int, gap: Gap, n
         )
         return True
     keys = connection.cursor().execute("SELECT k0 FROM work.between_edges ORDER BY rowid")
+    after, before = gap.after, gap.before
+    fills = isinstance(after, int) and isinstance(before, int) and before - after - 1 == count
+    fills = fills and not any(distance for distance, _ in anchors.values())
     connection.executemany(
-        f"INSERT OR IGNORE INTO {pair.wanted}(k0, place, gap) VALUES (?, ?, {number})",
+        f"INSERT OR IGNORE INTO {pair.wanted}(k0, place, gap, proven) VALUES (?, ?, {number}, {fills:d})",
         ((key, place) for (key,), place in zip(keys, places, strict=False)),
     )
     return True
@@ -101,8 +105,8 @@ def _places(gap: Gap, count: int, named: frozenset[int] | None) -> range | list[
     return None if first < 1 or (before is not None and last >= before) else range(first, last + 1)
 
 
-def _anchors(connection: sqlite3.Connection, pair: Pair, gap: Gap) -> dict[int, int]:
-    """Return by side the reference's rowid of the nearest surviving row whose content it has just once."""
+def _anchors(connection: sqlite3.Connection, pair: Pair, gap: Gap) -> dict[int, tuple[int, int]]:
+    """Return by side how far the nearest surviving row is whose content the reference has just once, and its rowid."""
     names = [f"c{n}" for n in range(len(pair.contents))]
     connection.execute("DROP TABLE IF EXISTS work.anchors")
     connection.execute(f"CREATE TABLE work.anchors(side, distance{''.join(', ' + name for name in names)})")
@@ -122,4 +126,4 @@ def _anchors(connection: sqlite3.Connection, pair: Pair, gap: Gap) -> dict[int, 
         f"SELECT a.side, a.distance, min(r.{pair.theirs.key[0]}), count(*) FROM {pair.theirs.where} r "
         f"CROSS JOIN work.anchors a ON {same} GROUP BY a.side, a.distance ORDER BY a.distance DESC"
     )
-    return {side: key for side, _, key, count in rows if count == 1}
+    return {side: (distance, key) for side, distance, key, count in rows if count == 1}

@@ -55,6 +55,8 @@ class Fate(enum.IntEnum):
     """It was put."""
     FAILED = 4
     """It was there for certain, and the table does not take it."""
+    APART = 5
+    """Nothing speaks for or against it, and only what is proven is put: it is kept apart."""
 
 
 def bound(value: object) -> tuple[str, object]:
@@ -109,13 +111,14 @@ def create(connection: sqlite3.Connection, pair: Pair) -> None:
     """Make the empty work table of a pair."""
     if pair.ours.rowid:
         columns = f"k0 INTEGER PRIMARY KEY, place INTEGER, gap INTEGER, fate INTEGER NOT NULL DEFAULT {Fate.PUT:d}"
+        columns += ", proven INTEGER NOT NULL DEFAULT 0"
         connection.execute(f"CREATE TABLE {pair.wanted}({columns})")
         return
     keys = [f'k{number} COLLATE "{name}"' for number, name in enumerate(pair.ours.collations)]
     listed = ", ".join(f"k{number}" for number in range(len(keys)))
     connection.execute(
         f"CREATE TABLE {pair.wanted}({', '.join(keys)}, gap INTEGER, fate INTEGER NOT NULL DEFAULT {Fate.PUT:d}, "
-        f"PRIMARY KEY({listed})) WITHOUT ROWID"
+        f"proven INTEGER NOT NULL DEFAULT 0, PRIMARY KEY({listed})) WITHOUT ROWID"
     )
 
 

@@ -137,6 +137,23 @@ class Link:
             )
         )
 
+    def kept(self, connection: sqlite3.Connection) -> bool:
+        """Answer whether nothing shows that children stay behind when their parent is deleted, now or in the backup."""
+        child, parent = self.child, self.parent
+        filled = " AND ".join(f"c.{name} IS NOT NULL" for name, _ in self.theirs)
+        before = (
+            f"SELECT 1 FROM {child.theirs.where} c WHERE {filled} AND NOT EXISTS "
+            f"(SELECT 1 FROM {parent.theirs.where} r WHERE {self.joined('c', 'r', ours=(False, False))})"
+        )
+        since = (
+            f"SELECT 1 FROM {child.ours.where} c CROSS JOIN {parent.theirs.where} r "
+            f"ON {self.joined('c', 'r', ours=(True, False))} WHERE NOT EXISTS "
+            f"(SELECT 1 FROM {parent.ours.where} p WHERE {self.joined('c', 'p', ours=(True, True))}) "
+            f"AND NOT EXISTS (SELECT 1 FROM {parent.wanted} w WHERE {parent.is_wanted('r')})"
+        )
+        found = connection.execute(f"SELECT EXISTS ({before}), EXISTS ({since})").fetchone()
+        return not any(found)
+
     def joined(self, child: str, parent: str, *, ours: tuple[bool, bool]) -> str:
         """Return the condition that the row `child` refers to the row `parent`; `ours` says which are of our side."""
         mine = [(self.ours if ours[0] else self.theirs)[n][0] for n in range(len(self.ours))]
@@ -151,7 +168,7 @@ class Family:
         self.connection = connection
         self.parent = parent
         self.keys = ", ".join(f"k{number}" for number in range(len(parent.ours.key)))
-        for name in ("proven", "maybe", "left"):
+        for name in ("proven", "sure", "maybe", "left"):
             connection.execute(f"DROP TABLE IF EXISTS work.{name}")
             connection.execute(f"CREATE TABLE work.{name} AS SELECT {self.keys} FROM {parent.wanted} WHERE 0")
 
@@ -162,10 +179,13 @@ class Family:
             f"CROSS JOIN {self.parent.theirs.where} r ON {{}} "
             f"CROSS JOIN {self.parent.wanted} w ON {self.parent.is_wanted('r')}"
         )
+        before = self.connection.execute("SELECT coalesce(max(rowid), 0) FROM work.proven").fetchone()[0]
         self.connection.execute(
             f"INSERT INTO work.proven SELECT {listed} FROM {link.child.ours.where} c "
             + found.format(link.joined("c", "r", ours=(True, False)))
         )
+        if link.kept(self.connection):
+            self.connection.execute("INSERT INTO work.sure SELECT * FROM work.proven WHERE rowid > ?", (before,))
         if lost and not (link.child.ours.declared or not link.child.ours.rowid):
             return
         if lost:
@@ -205,12 +225,13 @@ class Family:
         """Doubt the rows all of whose children are gone, believe those that a child still refers to."""
         same = " AND ".join(f"x.k{number} = w.k{number}" for number in range(len(self.parent.ours.key)))
         said = {}
-        for name in ("proven", "maybe", "left"):
+        for name in ("proven", "sure", "maybe", "left"):
             self.connection.execute(f"CREATE INDEX work.{name}_by_key ON {name}({self.keys})")
             said[name] = f"EXISTS (SELECT 1 FROM work.{name} x WHERE {same})"
         gone = f"{said['left']} AND NOT {said['proven']} AND NOT {said['maybe']}"
         mark(self.connection, self.parent, Fate.DOUBTFUL, gone)
         mark(self.connection, self.parent, Fate.PUT, said["proven"], instead_of=Fate.DOUBTFUL)
+        self.connection.execute(f"UPDATE {self.parent.wanted} AS w SET proven = 1 WHERE {said['sure']}")
         for name in said:
             self.connection.execute(f"DROP TABLE work.{name}")
 
