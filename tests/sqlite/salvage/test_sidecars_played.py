@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.makers import databases
+from tests.makers import databases, sidecars
 from tests.sqlite.salvage.conftest import Repaired
 from toolkit.sqlite import wal, walfit
 from toolkit.sqlite.salvage import repair
@@ -62,3 +62,13 @@ def test_a_wal_that_breaks_a_sound_database_is_left_aside(tmp_path: Path) -> Non
     account = repair(tmp_path / "a.db", tmp_path / "output.db", scratch=tmp_path / "scratch")
     assert databases.row_counts(tmp_path / "output.db") == {"plain": 1500, "keyed": 1500}
     assert account.strategy == "none"
+
+
+def test_a_journal_that_was_cut_within_a_page_is_not_whole(tmp_path: Path) -> None:
+    source, output = sidecars.hot_journal_of(tmp_path / "a.db", sync=False), tmp_path / "output.db"
+    journal = Path(f"{source}-journal")
+    with open(journal, "r+b") as file:
+        file.truncate(512 + 6 * (4096 + 8) + 1000)
+    account = repair(source, output, scratch=tmp_path)
+    assert any("-journal are broken or missing" in doubt for doubt in account.doubts)
+    assert not account.whole
