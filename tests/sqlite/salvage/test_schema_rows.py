@@ -83,6 +83,20 @@ def test_a_column_that_was_renamed_since_the_backup_keeps_its_new_name(tmp_path:
     expect_whole(repaired(original, damage, tmp_path / "backup.db"))
 
 
+def test_a_column_that_was_added_since_a_backup_by_vacuum_stays(tmp_path: Path, repaired: Repair) -> None:
+    original = make(tmp_path / "a.db")
+    with databases.opened(original) as connection:
+        connection.execute("VACUUM INTO ?", (str(tmp_path / "backup.db"),))
+        connection.execute("ALTER TABLE second ADD COLUMN added TEXT DEFAULT 'none'")
+        connection.execute("INSERT INTO second VALUES ('new', 'row', 'with a value')")
+    leaf = databases.root_page(original, "second_a")
+
+    def damage(data: bytearray) -> None:
+        data[(leaf - 1) * 4096 : leaf * 4096] = bytes(4096)
+
+    expect_whole(repaired(original, damage, tmp_path / "backup.db"))
+
+
 def test_an_empty_statement_takes_no_other_table_along(tmp_path: Path, repaired: Repair) -> None:
     words = b"CREATE TABLE second(a TEXT, b TEXT)"
     result = repaired(make(tmp_path / "a.db"), change(words, b" " * len(words)))

@@ -241,7 +241,8 @@ def _mark(schema: Schema, reference: Path | None) -> None:
 def _compare(schema: Schema, reference: Path | None, head: bytes) -> None:
     """Give entries the statements and names of a reference of which the schema version tells that none was changed.
 
-    A damaged word can be another valid one. VACUUM INTO, by which backups are taken, adds one to the version.
+    A damaged word can be another valid one. VACUUM INTO, by which backups are taken, adds one to the version, as does
+    a column that was added since: so only a statement that is as long as theirs can be a damaged one.
     """
     if reference is None or _version(reference) - int.from_bytes(head[40:44], "big") not in (0, 1):
         return
@@ -250,9 +251,14 @@ def _compare(schema: Schema, reference: Path | None, head: bytes) -> None:
     for other in theirs:
         for entry in schema.entries:
             same = entry.kind == other.kind and entry.sql == other.sql and other.sql is not None
-            if (entry.kind, entry.name) == (other.kind, other.name) or (same and (other.kind, other.name) not in ours):
+            damaged = (entry.kind, entry.name) == (other.kind, other.name) and _as_long(entry.sql, other.sql)
+            if damaged or (same and (other.kind, other.name) not in ours):
                 entry.name, entry.table, entry.sql = other.name, other.table, other.sql
                 break
+
+
+def _as_long(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and len(one) == len(other)
 
 
 def _version(database: Path) -> int:
