@@ -225,6 +225,27 @@ def test_pages_found_again_whose_overflow_pages_are_lost_are_carved(
     assert 490 not in left
 
 
+def test_a_page_with_broken_overflow_chains_goes_to_no_table_of_which_nothing_is_known(
+    tmp_path: Path, repaired: Repair
+) -> None:
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE texts(body TEXT, other TEXT)")
+        connection.execute("CREATE TABLE emptiness(a, b)")
+        rows = [(f"text {n} " * (2000 if n % 40 == 0 else 8), "other") for n in range(1, 1000)]
+        connection.executemany("INSERT INTO texts VALUES (?, ?)", rows)
+    source, target = (page_of(original, "texts", child) for child in (3, 5))
+
+    def damage(data: bytearray) -> None:
+        data[span(target)] = data[span(source)]
+        root = span(page_of(original, "emptiness"))
+        data[root.start : root.start + 8] = bytes(8)
+
+    result = repaired(original, damage)
+    assert list(result.missing) == ["texts"]
+    assert "emptiness" not in result.extra
+
+
 def test_a_result_that_fails_its_checks_is_never_whole(
     tmp_path: Path, repaired: Repair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

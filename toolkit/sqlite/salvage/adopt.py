@@ -282,7 +282,9 @@ class Adoption:
         if not good or len(good) * 10 < len(rows) * 8:
             return None
         found = self.survey.found
-        spans = [(found.first[page], found.last[page]) for page in self.leaves(group)]
+        leaves = self.leaves(group)
+        spans = [(found.first[page], found.last[page]) for page in leaves]
+        unsure = any(page in self.survey.broken_chains for page in leaves)
         scores: list[tuple[float, int, Target]] = []
         for at, target in enumerate(self.targets):
             fitting = sum(target.fits(values, self.image.encoding) for _, values in good)
@@ -291,6 +293,8 @@ class Adoption:
                 continue
             if target.witness is not None and not target.witness.agrees(good):
                 continue
+            if unsure and target.witness is None and target.profile.rows < LEAST_ROWS:
+                continue  # half of what is on the page is unread, and nothing tells what rows of that table are like
             scores.append((self.score(group, target, good), at, target))
         scores.sort(key=lambda score: score[:2], reverse=True)
         if not scores or scores[0][0] < -6:
