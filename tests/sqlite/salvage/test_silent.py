@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -223,6 +224,25 @@ def test_pages_found_again_whose_overflow_pages_are_lost_are_carved(
         left = {row[0] for row in connection.execute("SELECT id FROM letters")}
     assert {489, 491} <= left
     assert 490 not in left
+
+
+@pytest.mark.parametrize("header", [struct.pack(">HH", 0, PAGE), bytes(4)], ids=["empty", "zeros"])
+@pytest.mark.parametrize("cells", [True, False], ids=["the cells are there", "nothing is there"])
+def test_a_leaf_that_says_it_is_empty_lost_its_rows(
+    tmp_path: Path, repaired: Repair, header: bytes, *, cells: bool
+) -> None:
+    original = two_tables(tmp_path / "a.db")
+    leaf = span(page_of(original, "one", 2))
+
+    def damage(data: bytearray) -> None:
+        data[leaf.start + 3 : leaf.start + 7] = header
+        if not cells:
+            data[leaf.start + 8 : leaf.stop] = bytes(PAGE - 8)
+
+    result = repaired(original, damage)
+    assert list(result.missing) == ([] if cells else ["one"])
+    assert not result.extra
+    assert cells or not result.account.whole
 
 
 def test_a_page_with_broken_overflow_chains_goes_to_no_table_of_which_nothing_is_known(

@@ -107,8 +107,9 @@ class Survey:
                 continue
             used[page] = owner
             if page not in found.interior:
-                tree.damaged = tree.damaged or bool(faults)
-                places.append(Place(page, bool(faults), depth))
+                broken = bool(faults) or (depth > 0 and not found.counts[page])  # SQLite frees a leaf with its last row
+                tree.damaged = tree.damaged or broken
+                places.append(Place(page, broken, depth))
                 tree.leaf_depth = max(tree.leaf_depth, depth)
                 continue
             tree.inner.append(page)
