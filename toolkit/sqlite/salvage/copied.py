@@ -18,9 +18,7 @@ from toolkit.sqlite.salvage.carve import Row
 from toolkit.sqlite.salvage.image import Image
 from toolkit.sqlite.salvage.shape import Index, Shape
 from toolkit.sqlite.salvage.survey import Survey, Tree
-
-MOST_ENTRIES = 400_000
-"""Entries of an index that are looked at."""
+from toolkit.sqlite.salvage.witness import sound_indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +47,8 @@ def restore(survey: Survey, target: Target, trees: Mapping[str, Tree]) -> int:
 
 
 def _copies(survey: Survey, shape: Shape, trees: Mapping[str, Tree]) -> Iterator[_Copy]:
-    for index in shape.indexes:
-        tree = trees.get(index.name)
-        if tree is None or tree.damaged or index.partial or not known(index.orders):
-            continue
-        pages = [*tree.inner, *(place.page for place in tree.places)]
-        broken = any(page in survey.broken_chains for page in pages)
-        if not broken and sum(survey.found.counts[page] for page in pages) <= MOST_ENTRIES:
+    for index, tree in sound_indexes(survey, trees, shape):
+        if known(index.orders):
             yield _Copy(tree.root, index, tuple(shape.positions.get(number, -1) for number in index.columns))
 
 

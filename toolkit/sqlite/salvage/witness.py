@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.sqlite.pages import rows as reading
@@ -54,16 +54,21 @@ def listen(source: PageSource, root: int, shape: Shape, index: Index) -> Witness
     return witness if witness.values else None
 
 
-def of(survey: Survey, trees: Mapping[str, Tree], shape: Shape) -> Witness | None:
-    """Return what one of the sound indexes of a rowid table, among `trees`, says of it."""
+def sound_indexes(survey: Survey, trees: Mapping[str, Tree], shape: Shape) -> Iterator[tuple[Index, Tree]]:
+    """Yield the indexes of all rows of a table that are whole, with their trees; not those too large to be read."""
     for index in shape.indexes:
         tree = trees.get(index.name)
         if tree is None or tree.damaged or index.partial:
             continue
-        if any(page in survey.broken_chains for page in (*tree.inner, *(place.page for place in tree.places))):
-            continue
-        if sum(survey.found.counts[one.page] for one in tree.places) > MOST_ROWS:
-            continue  # it would be read in vain
+        pages = [*tree.inner, *(place.page for place in tree.places)]
+        broken = any(page in survey.broken_chains for page in pages)
+        if not broken and sum(survey.found.counts[page] for page in pages) <= MOST_ROWS:
+            yield index, tree
+
+
+def of(survey: Survey, trees: Mapping[str, Tree], shape: Shape) -> Witness | None:
+    """Return what one of the sound indexes of a rowid table, among `trees`, says of it."""
+    for index, tree in sound_indexes(survey, trees, shape):
         heard = listen(survey.image, tree.root, shape, index)
         if heard is not None:
             return heard
