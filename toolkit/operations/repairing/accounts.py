@@ -111,15 +111,10 @@ def loss_text(account: Account) -> str:
     parts = []
     known = {name: missing(one) for name, one in account.tables.items() if missing(one)}
     if known:
-        named = sorted(known, key=lambda name: -known[name])
-        shown = ", ".join(f"{known[name]:,} of {display(name)}" for name in named[:MOST_NAMED])
-        more = f" and of {len(known) - MOST_NAMED} more tables" if len(known) > MOST_NAMED else ""
-        parts.append(f"{count_text(sum(known.values()), 'row')}: {shown}{more}")
+        parts.append(f"{count_text(sum(known.values()), 'row')}: {_most_first(known)}")
     aged = {name: one.aged for name, one in account.tables.items() if one.aged}
     if aged:
-        shown = ", ".join(f"{aged[name]:,} of {display(name)}" for name in sorted(aged)[:MOST_NAMED])
-        more = f" and of {len(aged) - MOST_NAMED} more tables" if len(aged) > MOST_NAMED else ""
-        parts.append(f"perhaps changes made since the backup, in rows from it: {shown}{more}")
+        parts.append(f"perhaps changes made since the backup, in rows from it: {_listed(aged, sorted(aged))}")
     parts += _unproven_texts(account)
     feared = [name for name, one in account.tables.items() if one.gaps and not missing(one)]
     if feared:
@@ -140,6 +135,16 @@ def loss_text(account: Account) -> str:
     return "; ".join(parts)
 
 
+def _most_first(rows: dict[str, int]) -> str:
+    return _listed(rows, sorted(rows, key=lambda name: -rows[name]))
+
+
+def _listed(rows: dict[str, int], names: list[str]) -> str:
+    """Return how many rows it is of each table, in the order of `names`, as far as there is room for them."""
+    shown = ", ".join(f"{rows[name]:,} of {display(name)}" for name in names[:MOST_NAMED])
+    return f"{shown} and of {len(names) - MOST_NAMED} more tables" if len(names) > MOST_NAMED else shown
+
+
 def _unproven_texts(account: Account) -> list[str]:
     """Return a sentence on the rows of a backup that nothing proves: those that were put, and those kept apart."""
     texts = []
@@ -151,10 +156,7 @@ def _unproven_texts(account: Account) -> list[str]:
             name: one.unproven for name, one in account.tables.items() if one.unproven and bool(one.apart) is apart
         }
         if counts:
-            named = sorted(counts, key=lambda name: -counts[name])
-            shown = ", ".join(f"{counts[name]:,} of {display(name)}" for name in named[:MOST_NAMED])
-            more = f" and of {len(counts) - MOST_NAMED} more tables" if len(counts) > MOST_NAMED else ""
-            texts.append(f"{said}: {shown}{more}")
+            texts.append(f"{said}: {_most_first(counts)}")
     return texts
 
 
