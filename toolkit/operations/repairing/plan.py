@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -302,13 +303,17 @@ def _steps(made: RepairPlan, size: int, replaced: int, history: History) -> Iter
             cancel="never" if name == "place" else "now",
             undo="manual" if name == "place" else "auto",
         )
-        yield timed(step, estimate_of(name, history, size=size, kept=written, mended=mended))
+        keeping: Literal["safety", "names"] = "safety" if written else "names"
+        yield timed(step, estimate_of(name, history, size=size, kept=written, keeping=keeping, mended=mended))
 
 
-def estimate_of(name: str, history: History, *, size: int, kept: int, mended: Mended | None) -> Estimate | None:
+def estimate_of(
+    name: str, history: History, *, size: int, kept: int, keeping: Literal["safety", "names"], mended: Mended | None
+) -> Estimate | None:
     """Return how long a step takes that puts a database of `size` bytes in its place, where `kept` bytes are kept.
 
-    What was timed while it was mended counts where nothing of the kind was recorded. None for a step of another name.
+    `keeping` is how: in a safety backup, or under another name. What was timed while it was mended counts where nothing
+    of the kind was recorded. None for a step of another name.
     """
     copied = (mended.original.copied,) if mended is not None else ()
     checked = mended.checks if mended is not None else ()
@@ -317,7 +322,7 @@ def estimate_of(name: str, history: History, *, size: int, kept: int, mended: Me
     if name == "check":
         return history.estimate("quick", size=size, measured=checked)
     if name == "safety":
-        return history.estimate("safety" if kept else "names", size=kept)
+        return history.estimate(keeping, size=kept)
     if name == "write":
         return history.estimate("write", size=size, measured=copied)
     return history.estimate("names", size=size) if name == "place" else None

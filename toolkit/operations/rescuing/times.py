@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import msgspec
 
 from toolkit.operations.application.services import Command, start_title, stop_title
-from toolkit.operations.pace import Estimate, Sample, total
+from toolkit.operations.pace import Estimate, total
 from toolkit.operations.pace_records import History
 from toolkit.operations.repairing import outputs
+from toolkit.operations.repairing.plan import estimate_of
 from toolkit.operations.rescuing.ways import Option, Patient
 from toolkit.operations.restoring.replacing import smoke_title
 
@@ -59,17 +61,10 @@ class Times:
         if output is None:
             return None
         size, mended = output.stat().st_size, next(filter(None, (one.mended for one in patient.options.values())), None)
-        copied: tuple[Sample, ...] = (mended.original.copied,) if mended is not None else ()
-        checked = mended.checks if mended is not None else ()
-        if name == "stage":
-            copying = self._history.estimate("copy", size=size, measured=copied)
-            return total([copying, self._again(patient, option)])
-        if name == "safety":
-            kept = outputs.size_of(patient.path)
-            return self._history.estimate("names" if self._aside else "safety", size=kept)
-        if name == "check":
-            return self._history.estimate("quick", size=size, measured=checked)
-        return self._history.estimate("names", size=size) if name == "place" else None
+        kept = outputs.size_of(patient.path) if name == "safety" else 0
+        keeping: Literal["safety", "names"] = "names" if self._aside else "safety"
+        found = estimate_of(name, self._history, size=size, kept=kept, keeping=keeping, mended=mended)
+        return total([found, self._again(patient, option)]) if name == "stage" else found
 
     def _again(self, patient: Patient, option: Option | None) -> Estimate | None:
         """Return what mending once more takes, where the files will not be those of the plan once all is stopped.
