@@ -59,6 +59,11 @@ class Schema:
         """Return the entry with that name."""
         return next((entry for entry in self.entries if entry.kind == kind and entry.name == name), None)
 
+    def refuse(self, entry: Entry) -> None:
+        """Count an entry that SQLite cannot read as lost."""
+        self.broken.append(entry)
+        self.lost.append(f"{entry.kind} {entry.name}")
+
 
 def read(
     survey: Survey, reference: Path | None, remains: Sequence[tuple[int, bytes]] = (), *, incomplete: bool = False
@@ -291,8 +296,7 @@ def _prove(schema: Schema) -> None:
                 entry.table = entry.name  # SQLite takes a schema for malformed in which it is not
             if entry.virtual or entry.name.startswith("sqlite_") or entry.kind in ("view", "trigger"):
                 if entry.sql is not None and not _plausible(connection, entry):
-                    schema.broken.append(entry)
-                    schema.lost.append(f"{entry.kind} {entry.name}")
+                    schema.refuse(entry)
                     continue
                 kept.append(entry)
                 continue
@@ -301,14 +305,12 @@ def _prove(schema: Schema) -> None:
                 run(connection, entry.sql or "")
                 _one_name(connection, entry, before)
             except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError, ValueError):
-                schema.broken.append(entry)
-                schema.lost.append(f"{entry.kind} {entry.name}")
+                schema.refuse(entry)
                 continue
             kept.append(entry)
         for entry in unread(connection, kept):
             kept.remove(entry)
-            schema.broken.append(entry)
-            schema.lost.append(f"{entry.kind} {entry.name}")
+            schema.refuse(entry)
         nodes = {f"{entry.name}_node" for entry in kept if entry.virtual}
         for entry in kept:
             if entry.kind == "table" and not entry.virtual:
