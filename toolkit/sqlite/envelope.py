@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from toolkit.sqlite import newlines, otherkinds, pagegrid, recoded
-from toolkit.sqlite.header import MAGIC, SIZE
+from toolkit.sqlite.header import MAGIC, SIZE, stated_page_size
 from toolkit.sqlite.headerfields import Facts, Fault, Fields
 from toolkit.sqlite.pagegrid import Grid, Read
 from toolkit.sqlite.plausible import FIRST, INTERIORS, is_btree, may_be_page
@@ -170,8 +170,7 @@ class _Examination:
 
     def _grid(self, begin: int) -> Grid | None:
         """Return the grid of the size that the header or the WAL names, if pages have it, else the one they have."""
-        said = int.from_bytes(self._read(begin + 16, 2), "big")
-        for size in (65536 if said == 1 else said, self._hint):
+        for size in (stated_page_size(self._read(begin, SIZE)), self._hint):
             if size in pagegrid.PAGE_SIZES and self._size - begin >= size:
                 grid = pagegrid.measure(self._read, self._size, size, begin)
                 if grid.votes >= 3 and grid.votes * 2 > grid.seen:
@@ -205,8 +204,7 @@ class _Examination:
         head = recoded.head(self._head) if self._head.startswith(MAGIC) else None
         if head is None or len(head) < SIZE:
             return None
-        said = int.from_bytes(head[16:18], "big")
-        page_size, pages = 65536 if said == 1 else said, int.from_bytes(head[28:32], "big")
+        page_size, pages = stated_page_size(head), int.from_bytes(head[28:32], "big")
         if page_size not in pagegrid.PAGE_SIZES or recoded.length(self._read, self._size) != pages * page_size:
             return None
         text = f"a transfer as text changed it: {self._size - pages * page_size} bytes were added to make it UTF-8"
@@ -216,8 +214,7 @@ class _Examination:
     def _line_ends(self, grid: Grid | None, begin: int) -> Envelope | None:
         """Return the envelope of a file whose line ends were changed, None of every other."""
         head = self._read(begin, SIZE)
-        said = int.from_bytes(head[16:18], "big")
-        page_size = 65536 if said == 1 else said
+        page_size = stated_page_size(head)
         if page_size not in pagegrid.PAGE_SIZES or not head.startswith(MAGIC):
             return None
         pages = int.from_bytes(head[28:32], "big")
@@ -250,8 +247,7 @@ class _Examination:
     def _blank(self, begin: int, other: str | None) -> Envelope:
         """Return the envelope of a file whose header is one of a database, but in which no page has cells."""
         head = self._read(begin, SIZE)
-        said = int.from_bytes(head[16:18], "big")
-        page_size = 65536 if said == 1 else said
+        page_size = stated_page_size(head)
         if page_size not in pagegrid.PAGE_SIZES:
             page_size = self._hint
         sample = self._read(begin + SIZE, 1 << 18)
@@ -407,8 +403,7 @@ def _content(read: Read, size: int, envelope: Envelope) -> Iterator[tuple[bytes,
         yield from ((data, True) for data in recoded.before(read, size))
     elif envelope.newlines == "lf":
         head = read(0, SIZE)
-        said = int.from_bytes(head[16:18], "big")
-        page_size = 65536 if said == 1 else said
+        page_size = stated_page_size(head)
         yield from newlines.with_cr(read, size, page_size, int.from_bytes(head[28:32], "big"))
     else:
         yield from ((read(offset, _STEP), True) for offset in range(0, size, _STEP))

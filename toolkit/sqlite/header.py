@@ -57,6 +57,12 @@ def is_database(prefix: bytes) -> bool:
     return prefix.startswith(MAGIC)
 
 
+def stated_page_size(head: bytes) -> int:
+    """Return the page size that a header states, possible or not: 1 stands for 65536 (file format, section 1.3.2)."""
+    size = int.from_bytes(head[16:18], "big")
+    return 65536 if size == 1 else size
+
+
 def parse(data: bytes) -> Header:
     """Return what the header `data` says.
 

@@ -73,8 +73,7 @@ def _look(where: str, reference: bytes) -> Outline:
             fault = Fault("not-a-database", "this is not a regular file")
             return Outline(Envelope(size=0, kind="other", what="not a regular file", faults=(fault,)))
         head = os.pread(main, header.SIZE, 0)
-        said = int.from_bytes(head[16:18], "big")
-        page_size = 65536 if said == 1 else said
+        page_size = header.stated_page_size(head)
         pages = os.fstat(main).st_size // page_size if page_size in wal.PAGE_SIZES else 0
         page_size = page_size if pages else 0
         read, misfits, promised, unsaved = _wal(where, main, page_size, pages)

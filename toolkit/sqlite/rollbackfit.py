@@ -67,8 +67,7 @@ def _of_hot(main: int, beside: int, journal: Journal, head: bytes) -> Judgement:
         return Judgement(Standing.FINISHED, "its super-journal is gone: all databases of it are committed")
     if not headers.is_database(head) or len(head) < headers.SIZE:
         return hot
-    page_size = int.from_bytes(head[16:18], "big")
-    page_size = 65536 if page_size == 1 else page_size
+    page_size = headers.stated_page_size(head)
     if page_size != journal.page_size:
         text = f"its pages have {journal.page_size} bytes, those of the database {page_size}"
         return Judgement(Standing.STALE, text)

@@ -39,7 +39,7 @@ def misfits(main: int, beside: int, wal: Wal) -> tuple[Misfit, ...]:
     newest = wal.newest(replayed=True)
     if not newest or not headers.is_database(head) or len(head) < headers.SIZE:
         return ()
-    page_size = _page_size(head)
+    page_size = headers.stated_page_size(head)
     if page_size != wal.page_size:
         text = f"its pages have {wal.page_size} bytes, those of the database {page_size}"
         return (Misfit("page-size", text),)
@@ -53,11 +53,6 @@ def misfits(main: int, beside: int, wal: Wal) -> tuple[Misfit, ...]:
         text = f"after it the database has {after} pages, but page {hole} is neither in the file nor in the WAL"
         found.append(Misfit("hole", text, certain=False))
     return (*found, *_kinds(main, beside, wal, newest))
-
-
-def _page_size(head: bytes) -> int:
-    size = int.from_bytes(head[16:18], "big")
-    return 65536 if size == 1 else size
 
 
 def _number(head: bytes, at: int) -> int:

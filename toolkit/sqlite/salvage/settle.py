@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.errors import UnrepairableError
-from toolkit.sqlite import blocks, envelope, rollback, wal, walfit
+from toolkit.sqlite import blocks, envelope, header, rollback, wal, walfit
 from toolkit.sqlite.account import Strategy
 from toolkit.sqlite.connect import connect_private
 from toolkit.sqlite.pages import node as nodes
@@ -280,9 +280,7 @@ def _head(source: Path) -> bytes:
 
 def _sizes(source: Path) -> tuple[int, int]:
     """Return page size and page count that the file's own header states, 0 where it states nonsense."""
-    head = _head(source)
-    size = int.from_bytes(head[16:18], "big")
-    size = 65536 if size == 1 else size
+    size = header.stated_page_size(_head(source))
     if size < 512 or size & (size - 1):
         return 0, 0
     return size, os.stat(source).st_size // size
