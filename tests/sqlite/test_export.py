@@ -189,6 +189,22 @@ def test_compare_sees_types_and_case(tmp_path: Path) -> None:
     assert compare(tmp_path / "a", tmp_path / "a").equal
 
 
+def test_compare_counts_a_row_once(tmp_path: Path) -> None:
+    statements = """
+        CREATE TABLE t(id INTEGER PRIMARY KEY, body);
+        CREATE VIRTUAL TABLE found USING fts5(body, content=t, content_rowid=id);
+        CREATE VIRTUAL TABLE own USING fts5(body);
+        CREATE TRIGGER come AFTER INSERT ON t BEGIN INSERT INTO found(rowid, body) VALUES (new.id, new.body); END;
+    """
+    for name in ("a", "b"):
+        with databases.opened(tmp_path / name) as connection:
+            connection.executescript(statements)
+    with databases.opened(tmp_path / "b") as connection:
+        connection.execute("INSERT INTO t VALUES (1, 'one')")
+        connection.execute("INSERT INTO own VALUES ('two')")
+    assert [one.table for one in compare(tmp_path / "a", tmp_path / "b").tables] == ["own", "t"]
+
+
 def test_compare_counts_where_columns_differ(tmp_path: Path) -> None:
     left = databases.shop(tmp_path / "left.db")
     right = changed(lambda connection: connection.execute("ALTER TABLE users ADD age"), tmp_path / "right.db")

@@ -70,7 +70,8 @@ def _schema_differences(left: sqlite3.Connection, right: sqlite3.Connection) -> 
 
 
 def _visible(connection: sqlite3.Connection) -> set[str]:
-    return set(table_names(connection)) - virtual.shadow_tables(virtual.virtual_tables(connection))
+    inner = virtual.shadow_tables(virtual.virtual_tables(connection)) | virtual.retold_tables(connection)
+    return set(table_names(connection)) - inner
 
 
 def _key(connection: sqlite3.Connection, table: str) -> list[str]:
@@ -125,8 +126,9 @@ def _alone(connection: sqlite3.Connection, table: str, *, left: bool) -> TableDi
 def compare(left: str | os.PathLike[str], right: str | os.PathLike[str]) -> Comparison:
     """Return how the private databases `left` and `right` differ, table by table, in the order of their names.
 
-    Rows are matched by primary key, else by rowid. The inner tables of full-text indexes are left out, the
-    virtual tables themselves are compared. Raises `SourceMissingError`, `NotADatabaseError`,
+    Rows are matched by primary key, else by rowid. The inner tables of full-text indexes are left out, and so are the
+    indexes whose rows are told out of another table; other virtual tables are compared. Raises
+    `SourceMissingError`, `NotADatabaseError`,
     `DatabaseDamagedError` when a page of one cannot be read.
     """
     for path in (left, right):

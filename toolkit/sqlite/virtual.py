@@ -81,3 +81,24 @@ SHADOWS = {
 def shadow_tables(tables: list[VirtualTable]) -> set[str]:
     """Return the names of the tables in which `tables` keep what they hold."""
     return {f"{table.name}_{suffix}" for table in tables for suffix in SHADOWS.get(table.module, ())}
+
+
+REBUILT = ("data", "idx", "docsize", "segments", "segdir", "stat")
+"""Shadow tables that a rebuild of a full-text index makes anew; `content` and `config` hold what it needs."""
+
+_CONTENT = re.compile(r"\bcontent\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|\[([^\]]*)\]|([^\s,)]*))", re.IGNORECASE)
+
+
+def content_of(sql: str, name: str) -> str | None:
+    """Return the table that holds the content of the full-text index `name`; None for one without content."""
+    found = _CONTENT.search(sql)
+    if found is None:
+        return f"{name}_content"
+    return next((part for part in found.groups() if part), None)
+
+
+def retold_tables(connection: sqlite3.Connection) -> set[str]:
+    """Return the full-text indexes whose rows are told out of another table, or out of none. Raises `sqlite3.Error`."""
+    names = {table.name for table in virtual_tables(connection) if table.module in FTS}
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%'")
+    return {name for name, sql in rows if name in names and content_of(sql, name) != f"{name}_content"}

@@ -141,6 +141,7 @@ def test_a_broken_full_text_index_is_made_anew(tmp_path: Path, repaired: Repair)
 
     result = repaired(original, damage)
     assert (result.missing, result.extra, result.objects) == ({}, {}, set())
+    assert result.account.complete
     with databases.opened(result.output) as connection:
         connection.execute("INSERT INTO notes(notes, rank) VALUES ('integrity-check', 1)")
         assert connection.execute("SELECT count(*) FROM notes WHERE notes MATCH 'quick'").fetchone() == (50,)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Collection
 from dataclasses import replace
@@ -15,23 +14,10 @@ from toolkit.sqlite.refill import shape
 from toolkit.sqlite.refill.match import Say
 from toolkit.sqlite.refill.shape import OURS, THEIRS
 from toolkit.sqlite.translate import is_damage, primary_code
-from toolkit.sqlite.virtual import VirtualTable
-
-INNER = ("data", "idx", "docsize", "segments", "segdir", "stat")
-"""Shadow tables that a rebuild makes anew; `content` and `config` hold what it needs."""
+from toolkit.sqlite.virtual import REBUILT, VirtualTable, content_of
 
 EMPTY_STRUCTURE = "00" * 7
 """Record 10 of an empty index: a cookie of four bytes, no levels, no segments, nothing written (`fts5_index.c`)."""
-
-_CONTENT = re.compile(r"\bcontent\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|\[([^\]]*)\]|([^\s,)]*))", re.IGNORECASE)
-
-
-def content_of(sql: str, name: str) -> str | None:
-    """Return the table that holds the content of the full-text index `name`; None for one without content."""
-    found = _CONTENT.search(sql)
-    if found is None:
-        return f"{name}_content"
-    return next((part for part in found.groups() if part), None)
 
 
 class FullText:
@@ -47,7 +33,7 @@ class FullText:
         self.say = say
         there = shape.tables(connection, OURS)
         self.content = content_of(there.get(table.name, ""), table.name)
-        self.shadows = [name for word in INNER if (name := f"{table.name}_{word}") in there]
+        self.shadows = [name for word in REBUILT if (name := f"{table.name}_{word}") in there]
 
     def rebuild(self, filled: Collection[str]) -> dict[str, TableAccount]:
         """Rebuild the index when it was hurt or its content is among the tables `filled`; return its accounts."""

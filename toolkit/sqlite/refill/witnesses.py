@@ -14,10 +14,9 @@ import sqlite3
 from toolkit.sqlite.account import Gap, TableAccount
 from toolkit.sqlite.connect import quoted
 from toolkit.sqlite.refill import shape as shapes
-from toolkit.sqlite.refill.fulltext import content_of
 from toolkit.sqlite.refill.shape import OURS, THEIRS, Pair, Reference
 from toolkit.sqlite.refill.wanted import Fate, mark
-from toolkit.sqlite.virtual import FTS, RTREE, VirtualTable
+from toolkit.sqlite.virtual import FTS, RTREE, VirtualTable, content_of
 
 SEQUENCES = "sqlite_sequence"
 

@@ -236,6 +236,10 @@ class _Repair:
         failed = [f"the result does not pass every check ({line})" for line in way.found.failed[:1]]
         way.doubts = [*doubts, *mended.doubts, *finish.doubts, *marred, *unfilled, *failed]
         way.boxes = {one.table: one for one in rebuilt if one.lost}
+        for name in {name for one in rebuilt for name in one.inner}:
+            mended.gaps.pop(name, None)
+            mended.key_gaps.pop(name, None)
+            mended.named.pop(name, None)
         way.lost = [*mended.schema.lost, *finish.lost]
         way.strategy = _strategy(settled, mended, rebuilt)
         return way

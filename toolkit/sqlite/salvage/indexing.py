@@ -14,10 +14,15 @@ from toolkit.sqlite.virtual import VirtualTable
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """An index that was made anew, or could not be: a sentence; of an R-tree, how many rows are lost, and their ids."""
+    """An index that was made anew, or could not be: a sentence; of a full-text index, its inner tables.
+
+    These are told out of its content, so that nothing of them is lost. Of an R-tree, how many rows are lost, and their
+    ids.
+    """
 
     table: str
     text: str
+    inner: tuple[str, ...] = ()
     lost: int = 0
     missing: frozenset[int] = frozenset()
 
@@ -40,7 +45,8 @@ def rebuild_virtual(connection: sqlite3.Connection) -> Iterator[Rebuilt]:
         except (sqlite3.Error, struct.error) as error:
             yield Rebuilt(table.name, f"the {kind} {table.name} could not be rebuilt ({error})")
             continue
-        yield Rebuilt(table.name, f"the {kind} {table.name} was rebuilt from its content", lost, missing)
+        inner = tuple(f"{table.name}_{word}" for word in virtual.REBUILT) if full_text else ()
+        yield Rebuilt(table.name, f"the {kind} {table.name} was rebuilt from its content", inner, lost, missing)
 
 
 def _sound(connection: sqlite3.Connection, table: VirtualTable) -> bool:
