@@ -26,7 +26,7 @@ class _Key:
 
 
 def violations(connection: sqlite3.Connection) -> tuple[int, list[str]]:
-    """Return how many references lead nowhere, and a line for each of the first 100.
+    """Return how many references lead nowhere, and a line for each of the first 100; one for all without a rowid.
 
     `foreign_key_check` reads every row of every child table and looks its parent up, in whatever order. A search for
     rows without a parent says the same from an index of the child alone, in the order of the keys, where the key
@@ -38,15 +38,22 @@ def violations(connection: sqlite3.Connection) -> tuple[int, list[str]]:
     for child in _children(connection):
         keys = _keys(connection, child)
         found = _by_pragma(connection, child) if keys is None else _by_search(connection, keys)
+        unnamed: dict[str, int] = {}
         for number, rowids, parent in found:
             count += number
-            shown = ["?" if rowid is None else rowid for rowid in rowids[: MAX_MESSAGES - len(lines)]]
-            lines += [f"{child}: row {row} refers to nothing in {parent}" for row in shown]
-    return count, lines
+            if None in rowids:
+                unnamed[parent] = unnamed.get(parent, 0) + number
+            else:
+                shown = rowids[: MAX_MESSAGES - len(lines)]
+                lines += [f"{child}: row {row} refers to nothing in {parent}" for row in shown]
+        for parent, number in unnamed.items():
+            rows = "1 row refers" if number == 1 else f"{number:,} rows refer"
+            lines.append(f"{child}: {rows} to nothing in {parent}")
+    return count, lines[:MAX_MESSAGES]
 
 
 _Found = Iterator[tuple[int, list[int | None], str]]
-"""How many rows, the first of them, and the parent that they lack."""
+"""How many rows, the rowids of the first of them (None without one), and the parent that they lack."""
 
 
 def _by_pragma(connection: sqlite3.Connection, child: str) -> _Found:
@@ -62,7 +69,7 @@ def _by_search(connection: sqlite3.Connection, keys: list[_Key]) -> _Found:
         (number,) = connection.execute(f"SELECT count(*) FROM {orphans}").fetchone()  # noqa: S608
         if not number:
             continue
-        rowids: list[int | None] = [None] * min(number, MAX_MESSAGES)
+        rowids: list[int | None] = [None]
         if _has_rowid(connection, key.child):
             rows = connection.execute(f"SELECT c.rowid FROM {orphans} ORDER BY c.rowid LIMIT {MAX_MESSAGES}")  # noqa: S608
             rowids = [rowid for (rowid,) in rows]
