@@ -14,6 +14,7 @@ import pytest
 
 from tests.makers import databases, mounts, sidecars
 from tests.makers.applications import Shop, configured, shop
+from toolkit.archive.manifest import DatabaseRecord
 from toolkit.operations import diagnose
 from toolkit.operations.diagnose import DiagnosedTarget, DiagnoseRequest
 from toolkit.operations.diagnosing import around as findings_around
@@ -399,6 +400,8 @@ def test_tables_that_shrank(made: Shop) -> None:
     made.execute("DELETE FROM orders WHERE id > 5")
     found = {one.code: one for one in look(made, "shop")[0].findings}
     assert found["rows-fewer"].severity is Severity.WARNING
+    record = DatabaseRecord(name="x", path="/x", tables={"notes": 9, "notes_idx": 90, "notes_content": 9})
+    assert findings.of_losses({"notes": 9, "notes_idx": 1, "notes_content": 9}, record, "b", "/x", 0.5) == []
     made.execute("DELETE FROM orders")
     assert "rows-lost" in [one.code for one in look(made, "shop")[0].findings]
 

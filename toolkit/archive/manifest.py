@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -95,8 +96,8 @@ class DatabaseRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     `form` is `copy` for a consistent copy made through SQLite, `raw` for the file and its sidecars taken
     bit for bit (damaged databases and safety sets; the sidecars are entries of the file list beside
     it). `digest` is the SHA-256 of the main file in the archive; `tables` counts the rows of each table
-    (None where it could not be read). `free_pages` counts the pages on the freelist (None in manifests of
-    versions that did not note it).
+    (None where it could not be read), those of a damaged database too when its schema can be read. `free_pages` counts
+    the pages on the freelist (None in manifests of versions that did not note it).
     """
 
     name: str
@@ -119,6 +120,31 @@ class DatabaseRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     checks: tuple[Check, ...] = ()
     digest: str = ""
     layers: tuple[Layer, ...] = ()
+
+
+INNER = (
+    "_data",
+    "_idx",
+    "_docsize",
+    "_config",
+    "_content",
+    "_segments",
+    "_segdir",
+    "_stat",
+    "_node",
+    "_parent",
+    "_rowid",
+)
+"""Endings of the inner tables of full-text and R-tree indexes, whose rows come and go as the index is tidied up."""
+
+
+def visible_tables(tables: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Return the counts of `DatabaseRecord.tables` without the inner tables of virtual ones: what a user knows of."""
+    return {
+        name: rows
+        for name, rows in tables.items()
+        if not any(name.endswith(word) and name.removesuffix(word) in tables for word in INNER)
+    }
 
 
 class FileCounts(msgspec.Struct, frozen=True, omit_defaults=True):

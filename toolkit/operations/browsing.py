@@ -20,6 +20,7 @@ from toolkit.vault.rows import Row
 
 Manifest = manifests.Manifest
 DatabaseRecord = manifests.DatabaseRecord
+visible_tables = manifests.visible_tables
 Condition = conditions.Condition
 FileTree = filetree.FileTree
 Node = filetree.Node

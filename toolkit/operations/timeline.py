@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from toolkit.archive.manifest import DatabaseRecord, Manifest, Status
+from toolkit.archive.manifest import DatabaseRecord, Manifest, Status, visible_tables
 from toolkit.errors import BackupNotFoundError
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
@@ -29,21 +29,6 @@ FEWEST = 10
 
 RISE = 3
 """A table with more than so many times its rows jumped, when that is at least a hundred rows more."""
-
-INNER = (
-    "_data",
-    "_idx",
-    "_docsize",
-    "_config",
-    "_content",
-    "_segments",
-    "_segdir",
-    "_stat",
-    "_node",
-    "_parent",
-    "_rowid",
-)
-"""Endings of the inner tables of full-text and R-tree indexes: they are not shown beside the index itself."""
 
 
 class TimelineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,7 +156,7 @@ def _history(session: Session, path: str, held: Held) -> History:
 
 
 def _point(manifest: Manifest, record: DatabaseRecord) -> Point:
-    tables = visible(record.tables)
+    tables = visible_tables(record.tables)
     counts = [rows for rows in tables.values() if rows is not None]
     return Point(
         id=manifest.id,
@@ -186,15 +171,6 @@ def _point(manifest: Manifest, record: DatabaseRecord) -> Point:
         tables=tables,
         damaged=record.damaged,
     )
-
-
-def visible(tables: dict[str, int | None]) -> dict[str, int | None]:
-    """Return the counts without the inner tables of virtual ones."""
-    return {
-        name: rows
-        for name, rows in tables.items()
-        if not any(name.endswith(word) and name.removesuffix(word) in tables for word in INNER)
-    }
 
 
 def _jumps(last: Point, first: Point, fall: float, now: datetime) -> Iterator[Jump]:

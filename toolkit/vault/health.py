@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from toolkit import durable
-from toolkit.archive.manifest import EvidenceLevel, Manifest, Status
+from toolkit.archive.manifest import EvidenceLevel, Manifest, Status, visible_tables
 from toolkit.errors import ArchiveDamagedError, FormatError, SourceMissingError
 from toolkit.filelist import decode_name, encode_name
 from toolkit.retention import Kind
@@ -226,10 +226,6 @@ def _shrunk(kind: str, path: str, copies: Sequence[Manifest], alarms: Alarms) ->
     return [("warn", Reason("shrunk", _end(newest), f"shrank from {old:,} to {new:,} bytes since backup {before.id}"))]
 
 
-_INNER = ("_data", "_idx", "_docsize", "_config", "_segments", "_segdir", "_stat", "_node", "_parent")
-"""Endings of the inner tables of full-text and R-tree indexes, whose rows come and go as the index is tidied up."""
-
-
 def _rows_shrank(kind: str, path: str, copies: Sequence[Manifest], alarms: Alarms) -> list[tuple[str, Reason]]:
     """Compare the rows of each table in the newest good copy of a database with those in the one before."""
     if alarms.shrink is None or kind != "database" or len(copies) < 2:
@@ -237,9 +233,8 @@ def _rows_shrank(kind: str, path: str, copies: Sequence[Manifest], alarms: Alarm
     newest, before = copies[0], copies[1]
     new, old = _rows(newest, path), _rows(before, path)
     texts = []
-    for table, rows in sorted(old.items()):
-        inner = any(table.endswith(word) and table.removesuffix(word) in old for word in _INNER)
-        if inner or rows is None or new.get(table, 0) is None:
+    for table, rows in sorted(visible_tables(old).items()):
+        if rows is None or new.get(table, 0) is None:
             continue
         left = new.get(table) or 0
         if left < rows * (1 - alarms.shrink):

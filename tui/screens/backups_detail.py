@@ -7,9 +7,8 @@ from datetime import datetime
 
 from textual.content import Content
 
-from toolkit.operations.browsing import BackupFacts, Browsed, DatabaseRecord, Manifest
+from toolkit.operations.browsing import BackupFacts, Browsed, DatabaseRecord, Manifest, visible_tables
 from toolkit.operations.compare import CompareReport
-from toolkit.operations.timeline import visible
 from toolkit.wording import age_text, count_text, size_text, time_text
 from tui.text import Piece, put
 from tui.widgets.edges import base
@@ -73,7 +72,7 @@ def _holds(manifest: Manifest) -> str:
 def _rows(record: DatabaseRecord) -> str:
     if record.damaged:
         return "damaged, taken bit for bit"
-    counts = [rows for rows in visible(record.tables).values() if rows is not None]
+    counts = [rows for rows in visible_tables(record.tables).values() if rows is not None]
     return f"{sum(counts):,} rows in {count_text(len(counts), 'table')}"
 
 

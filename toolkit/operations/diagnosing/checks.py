@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
-from toolkit.archive.manifest import DatabaseRecord
+from toolkit.archive.manifest import DatabaseRecord, visible_tables
 from toolkit.errors import DamageError, LifeboatError, NotADatabaseError, SourceMissingError, StorageError
 from toolkit.operations.diagnosing.codes import Finding, Severity, make
 from toolkit.sqlite.check import FOREIGN_KEYS, CheckResult, Checkup
@@ -92,13 +92,13 @@ def _of_check(check: CheckResult, path: str) -> Finding:
 def of_losses(
     tables: dict[str, int | None], record: DatabaseRecord, backup: str, path: str, shrink: float | None = None
 ) -> list[Finding]:
-    """Compare the rows of tables with those in the last good backup.
+    """Compare the rows of tables with those in the last good backup; the inner ones of virtual tables come and go.
 
     A notice names tables that are gone or empty now; a warning those that have shrunk by more than the share
     `shrink` that the profile's alarms allow.
     """
     gone, fewer = [], []
-    for name, rows in sorted(record.tables.items()):
+    for name, rows in sorted(visible_tables(record.tables).items()):
         now = tables.get(name, 0)
         if not rows or now is None:
             continue
