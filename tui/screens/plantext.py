@@ -60,7 +60,7 @@ def _database(row: RescuedDatabase, width: int) -> Iterator[Content]:
 def _way(way: Way) -> str:
     if not way.possible:
         return f"not possible: {way.why_not}"
-    more = ", perhaps more" if way.unsure and way.loses != "nothing" and way.name != "restore" else ""
+    more = ", perhaps more" if way.unsure and way.lost and way.name != "restore" else ""
     return f"{count_text(way.rows, 'row')}; loses {way.loses}{more}"
 
 

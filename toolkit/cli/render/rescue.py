@@ -64,7 +64,7 @@ def _ways(row: RescuedDatabase) -> Iterator[str]:
 
 
 def _loses(way: Way) -> str:
-    more = ", perhaps more" if way.unsure and way.loses != "nothing" and way.name != "restore" else ""
+    more = ", perhaps more" if way.unsure and way.lost and way.name != "restore" else ""
     return f"{way.loses}{more}"
 
 

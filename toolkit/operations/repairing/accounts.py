@@ -115,11 +115,11 @@ def loss_text(account: Account) -> str:
     aged = {name: one.aged for name, one in account.tables.items() if one.aged}
     if aged:
         parts.append(f"perhaps changes made since the backup, in rows from it: {_listed(aged, sorted(aged))}")
-    parts += _unproven_texts(account)
     feared = [name for name, one in account.tables.items() if one.gaps and not missing(one)]
     if feared:
         shown = ", ".join(display(name) for name in sorted(feared)[:MOST_NAMED])
         parts.append(f"perhaps rows of {shown}{' and others' if len(feared) > MOST_NAMED else ''}")
+    parts += _unproven_texts(account)
     if account.lost_objects:
         shown = ", ".join(display(name) for name in account.lost_objects[:MOST_NAMED])
         more = f" and {len(account.lost_objects) - MOST_NAMED} more" if len(account.lost_objects) > MOST_NAMED else ""
@@ -149,7 +149,7 @@ def _unproven_texts(account: Account) -> list[str]:
     """Return a sentence on the rows of a backup that nothing proves: those that were put, and those kept apart."""
     texts = []
     for apart, said in (
-        (False, "rows from the backup may come back that were deleted since"),
+        (False, "what comes back from the backup may have been deleted since"),
         (True, "rows of the backup are in tables of their own, since nothing tells whether they were deleted"),
     ):
         counts = {

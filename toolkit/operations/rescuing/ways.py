@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from toolkit.archive.manifest import Check
+from toolkit.archive.manifest import Check, visible_tables
 from toolkit.errors import CancelledError, LifeboatError, NotFoundError
 from toolkit.filelist import FileEntry
 from toolkit.jobs.context import Job
@@ -187,7 +188,7 @@ def _of_mended(name: WayName, mended: Mended | None, why_not: str) -> Option:
             lost=sum(missing(one) for one in account.tables.values()) + account.unplaced,
             unsure=any(one.gaps for one in account.tables.values()),
             lost_objects=tuple(account.lost_objects),
-            rows=sum(one.there for one in tables_of(account).values()),
+            rows=_rows({name: one.there for name, one in tables_of(account).items()}),
             backup=mended.reference.backup if mended.reference is not None and mended.refilled else "",
             strategy=account.strategy,
             tables=tables_of(account),
@@ -227,7 +228,7 @@ def _restore(reference: Reference | None, best: Mended | None, job: Job) -> Opti
         what=f"put {reference.text} in its place",
         since=reference.when,
         backup=reference.backup,
-        rows=sum(count or 0 for count in reference.tables.values()),
+        rows=_rows(reference.tables),
         tables={name: TableRow(read=count or 0) for name, count in reference.tables.items()},
         strategy="restore",
         seconds=round(reference.seconds, 1),
@@ -245,6 +246,10 @@ def _restore(reference: Reference | None, best: Mended | None, job: Job) -> Opti
         way, lost=fresh, loses=text, revives=revived, unsure=not best.account.complete or not best.original.stable
     )
     return Option(way, reference=reference)
+
+
+def _rows(tables: Mapping[str, int | None]) -> int:
+    return sum(count or 0 for count in visible_tables(tables).values())
 
 
 def _differences(reference: Reference, best: Mended) -> tuple[int, int]:
@@ -267,9 +272,12 @@ def recommend(patient: Patient) -> WayName | None:
     return min(possible, key=lambda name: _cost(patient.options[name].way), default=None)
 
 
-def _cost(way: Way) -> tuple[int, int, bool, int]:
-    lost = _UNKNOWN if way.lost is None else way.lost
-    return len(way.lost_objects), lost, way.unsure, WAYS.index(way.name)
+def _cost(way: Way) -> tuple[int, int, bool, int, int]:
+    """Return what `recommend` compares; where more may be missing, rows out of a backup make it less."""
+    apart = sum(row.unproven for row in way.tables.values() if row.apart)  # these the other ways do not have either
+    lost = _UNKNOWN if way.lost is None else way.lost - apart
+    refilled = sum(row.refilled for row in way.tables.values())
+    return len(way.lost_objects), lost, way.unsure, -refilled, WAYS.index(way.name)
 
 
 def why(patient: Patient) -> str:
@@ -280,7 +288,7 @@ def why(patient: Patient) -> str:
     others = [one.way for one in patient.options.values() if one.way.possible and one.way.name != best.name]
     if not others:
         return "it is the only way"
-    if all(_cost(best)[:3] == _cost(other)[:3] for other in others):
+    if all(_cost(best)[:-1] == _cost(other)[:-1] for other in others):
         return "it is the mildest, and none loses less"
     return "it loses least"
 
