@@ -89,9 +89,23 @@ def test_whose_timeline(made: Shop) -> None:
             look(made, wrong)
 
 
-def test_damaged_copies_are_points_without_counts(made: Shop) -> None:
+def test_damaged_copies_have_the_counts_that_can_be_had(made: Shop) -> None:
     made.back_up()
+    made.execute("DELETE FROM audit")
     databases.flip_page(made.database, databases.root_page(made.database, "orders"))
+    made.back_up()
+    sound, damaged = look(made).databases[0].points
+    assert (sound.damaged, damaged.damaged) == (False, True)
+    assert damaged.tables == {**sound.tables, "orders": None, "audit": 0}
+    assert damaged.schema == sound.schema
+    assert [jump.text.split(" between")[0] for jump in look(made).databases[0].jumps] == ["audit fell from 400 to 0"]
+
+
+def test_a_copy_whose_schema_is_lost_is_a_point_without_counts(made: Shop) -> None:
+    made.back_up()
+    with made.database.open("r+b") as file:
+        file.seek(100)  # behind the header, by which it is known as a database
+        file.write(bytes(3000))
     made.back_up()
     points = look(made).databases[0].points
     assert [(point.damaged, point.rows is None) for point in points] == [(False, False), (True, True)]
@@ -166,16 +180,30 @@ def test_what_cannot_be_asked(made: Shop) -> None:
         find(made, "id = 1", target=str(made.root))
 
 
-def test_damaged_copies_are_passed_over(made: Shop) -> None:
+def test_damaged_copies_that_do_not_answer_are_passed_over(made: Shop) -> None:
     made.back_up()
     made.execute("DELETE FROM users WHERE id = 7")
     made.back_up()
     databases.flip_page(made.database, databases.root_page(made.database, "orders"))
     damaged = made.back_up().id
+    report = find(made, "id = 7", table="orders")
+    assert report.search is not None
+    assert report.search.backups == 2
+    assert report.search.turns == []
+    assert [(one.code, one.subject) for one in report.warnings] == [("not-asked", damaged)]
+
+
+def test_a_damaged_copy_is_asked_of_the_tables_that_can_be_read(made: Shop) -> None:
+    made.back_up()
+    made.back_up()
+    made.execute("DELETE FROM users WHERE id = 7")
+    databases.flip_page(made.database, databases.root_page(made.database, "orders"))
+    damaged = made.back_up().id
     report = find(made, "id = 7", table="users")
     assert report.search is not None
-    assert len(report.search.turns) == 1
-    assert [(one.code, one.subject) for one in report.warnings] == [("not-asked", damaged)]
+    assert [turn.first.id for turn in report.search.turns] == [damaged]
+    assert not report.warnings
+    assert f"{damaged} is damaged: what it lacks may only be unreadable" in report.notes
 
 
 def warned(made: Shop) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,9 @@ from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
 from toolkit.operations.timeline import Look, Search, TimelineReport, TimelineRequest, Turn, span_text
 from toolkit.sqlite import ask
+
+MOST_NAMED = 3
+"""Backups that a warning names."""
 
 
 class FindRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +41,8 @@ def run(session: Session, request: FindRequest, job: Job) -> TimelineReport:
     """Find where the answer changes; each database that is asked is unpacked to a private folder, and removed.
 
     Two looks tell whether it changed at all between the oldest and the newest backup; then bisection presumes
-    that it did so once. Damaged backups are passed over with a warning. Raises what `timeline.run` raises,
+    that it did so once. A damaged database is asked as well where its rows could be counted; one that does not answer
+    is passed over with a warning. Raises what `timeline.run` raises,
     `UsageError` (several databases, no such column), `SourceTimeoutError`, what extracting raises.
     """
     found = timeline.holders(session, request.timeline)
@@ -47,35 +52,57 @@ def run(session: Session, request: FindRequest, job: Job) -> TimelineReport:
             "several databases could be meant", subject=request.timeline.target, hint=f"give --database: {names}"
         )
     ((path, held),) = found.items()
-    whole = [manifest for manifest, record in held if record.form == "copy" and not record.damaged]
-    if not whole:
-        raise BackupNotFoundError("no backup holds a sound copy of this database", subject=path)
+    counted = [(manifest, record) for manifest, record in held if record.tables]
+    if not counted:
+        raise BackupNotFoundError("no backup holds a copy of this database that can be asked", subject=path)
     report = timeline.run(session, request.timeline)
-    for manifest, record in held:
-        if record.form != "copy" or record.damaged:
-            report.warn("not-asked", "the database in this backup is damaged and was passed over", subject=manifest.id)
     with private_folder(session.vault, f"timeline-{job.id}") as folder:
-        search = _Search(session, request, job, path, folder, whole)
+        search = _Search(session, request, job, path, folder, counted)
         report.search = search.run()
+    answered = {one.id for one in search.backups}
+    silent = [manifest.id for manifest, _ in held if manifest.id not in answered]
+    if silent:
+        text = "the database could not be asked in these backups, which were passed over"
+        more = f" and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
+        report.warn("not-asked", text, subject=f"{', '.join(silent[:MOST_NAMED])}{more}")
     if not report.search.turns:
         report.ending = Ending.NOTHING
     report.notes += search.notes
     return report
 
 
+class _NoAnswerError(Exception):
+    """The damaged database of a backup, which cannot be asked."""
+
+    def __init__(self, backup: Manifest) -> None:
+        super().__init__(backup.id)
+        self.backup = backup
+
+
 class _Search:
-    """The backups in order, and what each answered so far."""
+    """The backups in order, and what each answered so far; `backups` are without those that did not answer."""
 
     def __init__(
-        self, session: Session, request: FindRequest, job: Job, path: str, folder: Path, backups: list[Manifest]
+        self, session: Session, request: FindRequest, job: Job, path: str, folder: Path, held: timeline.Held
     ) -> None:
         self.session, self.request, self.job = session, request, job
-        self.path, self.folder, self.backups = path, folder, backups
+        self.path, self.folder = path, folder
+        self.backups = [manifest for manifest, _ in held]
+        self.damaged = {manifest.id for manifest, record in held if record.damaged}
         self.table = request.table
-        self.looks: dict[int, Look] = {}
+        self.looks: dict[str, Look] = {}
         self.notes: list[str] = []
 
     def run(self) -> Search:
+        """Search among the backups that answer. Raises `BackupNotFoundError` when none does."""
+        while self.backups:
+            try:
+                return self._search()
+            except _NoAnswerError as silent:
+                self.backups.remove(silent.backup)
+        raise BackupNotFoundError("no backup holds a copy of this database that can be asked", subject=self.path)
+
+    def _search(self) -> Search:
         self.job.step("search", f"Asking {len(self.backups)} backups of {Path(self.path).name}")
         newest = len(self.backups) - 1
         self._settle_table()
@@ -86,7 +113,7 @@ class _Search:
             self._bisect(0, newest)
         turns = self._turns()
         self._say(turns)
-        looked = [self.looks[index] for index in sorted(self.looks)]
+        looked = [self.looks[one.id] for one in self.backups if one.id in self.looks]
         return Search(
             condition=self.request.condition,
             table=self.table or "",
@@ -122,13 +149,19 @@ class _Search:
 
     def look(self, index: int, *, strict: bool = False) -> Look:
         """Return what the backup answers, asking it once only."""
-        if index not in self.looks:
-            manifest = self.backups[index]
-            answer = self._ask(manifest, strict=strict)
+        manifest = self.backups[index]
+        if manifest.id not in self.looks:
+            try:
+                answer = self._ask(manifest, strict=strict)
+            except DamageError as error:
+                if manifest.id in self.damaged:
+                    raise _NoAnswerError(manifest) from error
+                raise
             self.table = self.table or answer.table
-            self.looks[index] = Look(id=manifest.id, when=manifest.started, holds=answer.holds, why_not=answer.why_not)
+            look = Look(id=manifest.id, when=manifest.started, holds=answer.holds, why_not=answer.why_not)
+            self.looks[manifest.id] = look
             self.job.log("info", "looked", f"{manifest.id}: {'has' if answer.holds else 'lacks'} it")
-        return self.looks[index]
+        return self.looks[manifest.id]
 
     def _ask(self, manifest: Manifest, *, strict: bool) -> ask.Answer:
         backup = stored(self.session, self.session.existing_vault, manifest)
@@ -148,8 +181,8 @@ class _Search:
     def _turns(self) -> list[Turn]:
         """Return the changes between neighbours that were both looked at."""
         turns = []
-        for index in range(1, len(self.backups)):
-            last, first = self.looks.get(index - 1), self.looks.get(index)
+        for before, after in pairwise(self.backups):
+            last, first = self.looks.get(before.id), self.looks.get(after.id)
             if last is None or first is None or last.holds == first.holds:
                 continue
             word = "has" if first.holds else "lacks"
@@ -161,6 +194,9 @@ class _Search:
         return turns
 
     def _say(self, turns: list[Turn]) -> None:
+        for one in self.backups:
+            if one.id in self.damaged and one.id in self.looks and not self.looks[one.id].holds:
+                self.notes.append(f"{one.id} is damaged: what it lacks may only be unreadable")
         gone = [turn for turn in turns if not turn.appeared]
         if gone:
             self.notes.append(f"{gone[-1].last.id} still has it: lifeboat restore {gone[-1].last.id} --to DIR")

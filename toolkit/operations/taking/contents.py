@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from toolkit.archive.manifest import Check, DatabaseRecord, LeftOut
+from toolkit.archive.manifest import DatabaseRecord, LeftOut
 from toolkit.errors import CancelledError, LifeboatError
 from toolkit.filelist import Content, FileEntry, FileType, Item, Section
 from toolkit.operations.taking.copies import Copies, DamagedCopyError, TakenCopy
@@ -112,7 +112,7 @@ class Contents:
 
     def _exports(self, taken: Sequence[TakenCopy]) -> Iterator[Item]:
         """Wait for what the checks say, keep the records and yield the exports; raises `DamagedCopyError`."""
-        damaged: dict[str, tuple[Check, ...]] = {}
+        damaged: dict[str, DatabaseRecord] = {}
         unsure = False
         for copy in taken:
             try:

@@ -44,12 +44,13 @@ class TakenCopy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DamagedCopyError(Exception):
-    """Copies that were on their way into an archive are damaged (`known` has the checks by path), or cannot be checked.
+    """Copies that were on their way into an archive are damaged, or cannot be checked.
 
-    The archive is to be begun again with `Copies(known=…)`, which takes the damaged ones bit for bit.
+    `known` has by path what was found out of the damaged ones, the rows of the tables that can be read among it. The
+    archive is to be begun again with `Copies(known=…)`, which takes these bit for bit.
     """
 
-    def __init__(self, known: Mapping[str, tuple[Check, ...]]) -> None:
+    def __init__(self, known: Mapping[str, DatabaseRecord]) -> None:
         super().__init__(*known)
         self.known = dict(known)
 
@@ -75,7 +76,7 @@ class Copies:
         job: Job,
         *,
         raw: bool = False,
-        known: Mapping[str, tuple[Check, ...]] | None = None,
+        known: Mapping[str, DatabaseRecord] | None = None,
     ) -> None:
         self.problems: list[LeftOut] = []
         self._databases = list(found.databases)
@@ -137,10 +138,10 @@ class Copies:
 
     def _take(self, database: FoundDatabase, folder: Path, *, last: bool) -> None:
         folder.mkdir(mode=0o700)
-        checks = self._known.get(database.entry.path, ())
+        known = self._known.get(database.entry.path)
         try:
-            raw = self._raw or checks
-            copy = self._raw_copy(database, folder, checks) if raw else self._copy(database, folder, last=last)
+            raw = self._raw or known is not None
+            copy = self._raw_copy(database, folder, known) if raw else self._copy(database, folder, last=last)
         except (CancelledError, MemoryError):
             raise
         except LifeboatError as error:
@@ -165,9 +166,9 @@ class Copies:
         except NotADatabaseError as error:
             if not _has_bytes(database.path):
                 raise
-            return self._raw_copy(database, folder, (Check(name="header", ok=False, messages=(error.message,)),))
+            return self._raw_copy(database, folder, uncounted(database.entry.path, _failed("header", error)))
         except DamageError as error:
-            return self._raw_copy(database, folder, (Check(name="copy", ok=False, messages=(error.message,)),))
+            return self._raw_copy(database, folder, uncounted(database.entry.path, _failed("copy", error)))
         outcome = self._checks.submit(self._check, database, staged, report.journal_mode)
         if self._careful or report.bytes < check.LARGE:
             try:
@@ -186,28 +187,24 @@ class Copies:
         except NotADatabaseError:
             raise
         except DamageError as error:
-            found = Check(name="copy", ok=False, messages=(error.message,))
-            raise DamagedCopyError({database.entry.path: (found,)}) from error
-        if checkup.damaged:
-            raise DamagedCopyError({database.entry.path: _checks(checkup)})
+            path = database.entry.path
+            raise DamagedCopyError({path: uncounted(path, _failed("copy", error))}) from error
+        record = _record(database, checkup, journal_mode=journal_mode)
+        if record.damaged:
+            raise DamagedCopyError({record.path: record})
         return Outcome(
-            record=_record(database, checkup, journal_mode=journal_mode),
+            record=record,
             exports=self._exports(database, staged, staged.parent),
             check_seconds=time.monotonic() - began,
         )
 
-    def _raw_copy(self, database: FoundDatabase, folder: Path, checks: tuple[Check, ...]) -> TakenCopy:
+    def _raw_copy(self, database: FoundDatabase, folder: Path, known: DatabaseRecord | None) -> TakenCopy:
         taken = raw.raw_copy(database.path, folder, should_stop=self._should_stop)
         main = database.entry.path
         files = tuple((path, main + path.name.removeprefix(database.path.name)) for path in taken.files)
-        record = DatabaseRecord(
-            name=database.name,
-            path=main,
-            form="raw",
-            damaged=bool(checks),
-            size=files[0][0].stat().st_size,
-            checks=checks,
-        )
+        size = files[0][0].stat().st_size
+        told = known or DatabaseRecord(name=database.name, path=main)
+        record = msgspec.structs.replace(told, name=database.name, form="raw", size=size)
         return TakenCopy(database=database, files=files, outcome=_done(Outcome(record=record)))
 
     def _exports(self, database: FoundDatabase, staged: Path, folder: Path) -> tuple[tuple[Path, str], ...]:
@@ -226,6 +223,15 @@ class Copies:
 def _has_bytes(path: Path) -> bool:
     """Say whether there is a file to keep, whatever its header says: a damaged one is all that is left of its rows."""
     return path.is_file() and path.stat().st_size > 0
+
+
+def uncounted(path: str, *checks: Check) -> DatabaseRecord:
+    """Return what is known of a damaged database of which nothing could be counted."""
+    return DatabaseRecord(name="", path=path, damaged=True, checks=checks)
+
+
+def _failed(name: str, error: LifeboatError) -> Check:
+    return Check(name=name, ok=False, messages=(error.message,))
 
 
 def _nothing() -> None:

@@ -16,7 +16,7 @@ import msgspec
 from toolkit import __version__, durable
 from toolkit.archive.formats import ArchiveSpec, Compression
 from toolkit.archive.key import Key
-from toolkit.archive.manifest import Check, Copy, FileCounts, Manifest, Status, Tool, UndoRecord
+from toolkit.archive.manifest import Check, Copy, DatabaseRecord, FileCounts, Manifest, Status, Tool, UndoRecord
 from toolkit.archive.writer import ArchiveWriter, Written
 from toolkit.beside import Beside
 from toolkit.errors import LifeboatError, SourceMissingError, SpaceError
@@ -26,7 +26,7 @@ from toolkit.operations.plan import Takes
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
 from toolkit.operations.taking.contents import Contents
-from toolkit.operations.taking.copies import Copies, DamagedCopyError
+from toolkit.operations.taking.copies import Copies, DamagedCopyError, uncounted
 from toolkit.operations.taking.repositories import add_repositories
 from toolkit.operations.taking.survey import Survey
 from toolkit.profile.model import Profile
@@ -170,7 +170,8 @@ def application_version(command: Sequence[str]) -> str:
 def _write(session: Session, begun: Manifest, materials: Materials, job: Job, clearing: Beside | None) -> Made:
     """Write the archive; once more from the start when a database that was in it already turned out damaged."""
     try:
-        return _attempt(session, begun, materials, job, materials.damage or None, clearing)
+        known = {path: uncounted(path, *checks) for path, checks in materials.damage.items()}
+        return _attempt(session, begun, materials, job, known or None, clearing)
     except DamagedCopyError as damage:
         job.log("info", "begun-again", "a database in it turned out damaged: the archive is begun again")
         return _attempt(session, begun, materials, job, damage.known, clearing)
@@ -181,7 +182,7 @@ def _attempt(
     begun: Manifest,
     materials: Materials,
     job: Job,
-    known: Mapping[str, tuple[Check, ...]] | None,
+    known: Mapping[str, DatabaseRecord] | None,
     clearing: Beside | None,
 ) -> Made:
     found = materials.survey
