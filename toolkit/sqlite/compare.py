@@ -88,6 +88,31 @@ def _count(connection: sqlite3.Connection, sql: str) -> int | None:
         return None
 
 
+_ANY = "SELECT EXISTS (SELECT 1 FROM {0}.{1} WHERE {2})"
+_ABSENT = "SELECT count(*) FROM {0}.{2} l WHERE NOT EXISTS (SELECT 1 FROM {1}.{2} r WHERE {3})"
+
+
+def _match(key: list[str], equals: str) -> str:
+    return " AND ".join(f"l.{quoted(column)} {equals} r.{quoted(column)}" for column in key)
+
+
+def _unique(both: sqlite3.Connection, table: str, key: list[str], columns: list[str]) -> bool:
+    """Answer whether no two rows of either side have the same key: then one pass over the pairs tells everything.
+
+    Certain of a rowid; of another primary key where it holds no NULL, of which there may be many, and where its index
+    compares as the columns do.
+    """
+    empty = " OR ".join(f"{quoted(column)} IS NULL" for column in key)
+    for side in ("main", "other"):
+        find = f"SELECT sql FROM {side}.sqlite_master WHERE type='table' AND name=?"  # noqa: S608
+        sql = str(both.execute(find, (table,)).fetchone()[0]).lstrip().upper()
+        if sql.startswith("CREATE VIRTUAL"):
+            return False
+        if set(key) <= set(columns) and ("COLLATE" in sql or _count(both, _ANY.format(side, quoted(table), empty))):
+            return False
+    return True
+
+
 def _rows(both: sqlite3.Connection, right: sqlite3.Connection, table: str) -> TableDifference | None:
     """Compare a table that both sides have; `both` has the right side attached as `other`."""
     name = quoted(table)
@@ -100,17 +125,22 @@ def _rows(both: sqlite3.Connection, right: sqlite3.Connection, table: str) -> Ta
         if left_rows == right_rows and columns == sqldump.columns(right, table, generated=False):
             return None
         return TableDifference(table, left_rows, right_rows, None, None, None)
-    equals = "IS" if set(key) <= set(columns) else "="  # virtual tables look up a rowid by "=" only
-    match = " AND ".join(f"l.{quoted(column)} {equals} r.{quoted(column)}" for column in key)
     values = [quoted(column) for column in columns if column not in key]
     other = " OR ".join(
         f"l.{column} IS NOT r.{column} COLLATE BINARY OR typeof(l.{column}) <> typeof(r.{column})" for column in values
     )
-    absent = "SELECT count(*) FROM {0}.{2} l WHERE NOT EXISTS (SELECT 1 FROM {1}.{2} r WHERE {3})"
-    left_only = _count(both, absent.format("main", "other", name, match))
-    right_only = _count(both, absent.format("other", "main", name, match))
-    differs = f"SELECT count(*) FROM main.{name} l CROSS JOIN other.{name} r ON {match} WHERE {other or 0}"  # noqa: S608
-    different = _count(both, differs)
+    if _unique(both, table, key, columns):
+        match = _match(key, "IS")
+        pairs = f"FROM main.{name} l NOT INDEXED CROSS JOIN other.{name} r ON {match}"
+        sql = f"SELECT count(*), coalesce(sum({other or 0}), 0) {pairs}"
+        matched, different = both.execute(sql).fetchone()
+        left_only, right_only = left_rows - matched, right_rows - matched
+    else:
+        match = _match(key, "IS" if set(key) <= set(columns) else "=")  # virtual tables look up a rowid by "=" only
+        left_only = _count(both, _ABSENT.format("main", "other", name, match))
+        right_only = _count(both, _ABSENT.format("other", "main", name, match))
+        differs = f"SELECT count(*) FROM main.{name} l CROSS JOIN other.{name} r ON {match} WHERE {other or 0}"  # noqa: S608
+        different = _count(both, differs)
     if left_only == right_only == different == 0:
         return None
     return TableDifference(table, left_rows, right_rows, left_only, right_only, different)
