@@ -193,6 +193,21 @@ def test_a_database_that_is_gone_comes_from_the_backup(app: App, gone: str) -> N
     assert app.database.exists() is (gone == "empty")
 
 
+def test_a_backup_that_is_put_in_place_passes_every_check_before(app: App) -> None:
+    older = app.backup()
+    damaged.leave_out_of_index(app.database)
+    newest = app.backup()
+    app.database.unlink()
+    chosen = app.rescue("--from", newest, "--dry-run")
+    assert (chosen.code, chosen.document["error"]["code"]) == (4, "database-damaged")
+    ran = app.rescue()
+    assert ran.code == 3, ran.stdout
+    assert way_of(ran.document, "restore")["backup"] == older
+    passed = [one["subject"] for one in ran.document["warnings"] if one["code"] == "backup-passed-over"]
+    assert passed == [newest]
+    assert app.run("diagnose", "shop").code == 0
+
+
 def test_a_missing_database_by_its_path_without_a_configuration(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     path = databases.shop(tmp_path / "shop" / "shop.db", orders=300)

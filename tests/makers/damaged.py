@@ -55,6 +55,21 @@ def break_index(path: Path, name: str = "orders_by_user") -> None:
     lose_leaf(path, name, number=0)
 
 
+def leave_out_of_index(path: Path, name: str = "orders_by_user", table: str = "orders") -> None:
+    """Let an index lack the entry of one row, which `quick_check` does not see."""
+    with databases.opened(path) as connection:
+        (at,) = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()
+        row = connection.execute("SELECT * FROM sqlite_master WHERE name=?", (name,)).fetchone()
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("DELETE FROM sqlite_master WHERE name=?", (name,))
+        connection.execute("PRAGMA writable_schema=RESET")
+        connection.execute(f"UPDATE {table} SET user_id = user_id + 1 WHERE rowid=?", (at,))
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+        connection.execute("PRAGMA writable_schema=RESET")
+        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+
+
 def lose_everything(path: Path) -> None:
     """Overwrite the whole file with text."""
     path.write_bytes((b"nothing of a database is left in this file\n" * path.stat().st_size)[: path.stat().st_size])

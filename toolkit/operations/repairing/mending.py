@@ -247,11 +247,16 @@ def _in_rollback_mode(path: Path) -> bool:
 
 
 def checked(mended: Mended, job: Job, *, level: check.Level) -> Mended:
-    """Check the result and return it with what the checks say; what is wrong with it never raises."""
+    """Check the result and return it with what the checks say; what is wrong with it never raises.
+
+    Of pages that the engine has checked just now, with each index that it did not make, nothing is asked again; and
+    what a refill puts in there goes through SQLite, which leaves nothing that `quick_check` does not see.
+    """
     job.step("check", "Checking the result")
     began = time.monotonic()
-    known = level == "quick" and mended.account.checked and not mended.refilled
-    found = check.check(mended.output, level=level, pages=not known, should_stop=job.should_stop)
+    known = mended.account.checked and not mended.refilled
+    deep: check.Level = "quick" if mended.account.checked else level
+    found = check.check(mended.output, level=deep, pages=not known, should_stop=job.should_stop)
     lines = tuple(line for one in found.checks if not one.ok for line in one.messages[:20])
     checking = 0.0 if known else time.monotonic() - began
     return replace(mended, passes=not found.damaged, problems=lines, checking=checking)

@@ -27,7 +27,10 @@ from toolkit.vault import sidecar
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
-    """A sound private copy `path` of a database: out of the backup `backup` of the time `when`, or of another file."""
+    """A sound private copy `path` of a database: out of the backup `backup` of the time `when`, or of another file.
+
+    `thorough`: each entry of its indexes was compared with its row.
+    """
 
     word: str
     path: Path
@@ -39,6 +42,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     tables: dict[str, int | None] = {}
     seconds: float = 0.0
     entry: FileEntry | None = None
+    thorough: bool = False
 
     @property
     def text(self) -> str:
@@ -80,7 +84,8 @@ def newest(
 ) -> Reference | None:
     """Take the database at `path` out of the newest good backup that proves sound; None where there is none.
 
-    `level` is how deep it is checked. One that cannot be read, or does not pass, is passed over with a warning.
+    `level` is how deep it is to be checked where it is not known to be sound. One that cannot be read, or does not
+    pass, is passed over with a warning.
     """
     for number, manifest in enumerate(holding(session, path)):
         try:
@@ -118,7 +123,7 @@ def take(
     if taken.failed:
         raise DatabaseDamagedError(taken.failed[0].reason, subject=manifest.id, hint=f"lifeboat verify {manifest.id}")
     copy = taken.place_of(record.path)
-    errors = compare_database(copy, record, level=level)
+    errors = compare_database(copy, record, level=_unknown(manifest, record, level))
     if errors:
         raise DatabaseDamagedError(f"the copy in the backup does not pass: {errors[0]}", subject=manifest.id)
     return Reference(
@@ -131,7 +136,19 @@ def take(
         wal=record.journal_mode == "wal",
         tables=record.tables,
         entry=_entry(backup, record.path),
+        thorough=level == "full" or _tested(manifest),
     )
+
+
+def _unknown(manifest: Manifest, record: DatabaseRecord, level: Level) -> Level:
+    """Return how deep the copy of `record` is to be checked: extracting it has shown that its bytes are those then."""
+    passed = any(one.name in ("quick_check", "integrity_check") and one.ok for one in record.checks)
+    return "counts" if _tested(manifest) or (level == "quick" and passed) else level
+
+
+def _tested(manifest: Manifest) -> bool:
+    """Say whether the backup was restored and checked in full."""
+    return manifest.evidence.level == "tested"
 
 
 def _entry(backup: StoredBackup, path: str) -> FileEntry | None:
@@ -170,7 +187,7 @@ def _of_file(file: Path, copy: Path, job: Job) -> Reference:
     found = check.check(copy, level="full", should_stop=job.should_stop)
     if found.damaged:
         raise DatabaseDamagedError("the database to refill from is damaged itself", subject=file)
-    return Reference(word=str(file), path=copy, wal=report.journal_mode == "wal")
+    return Reference(word=str(file), path=copy, wal=report.journal_mode == "wal", thorough=True)
 
 
 def as_it_was(reference: Reference) -> Path:

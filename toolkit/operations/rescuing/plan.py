@@ -121,7 +121,16 @@ def prepared(session: Session, request: RescueRequest, job: Job) -> Iterator[Res
         made = RescuePlan(request=request, profile=profile, report=report, folder=folder)
         for number, patient in enumerate(bad):
             own = scratch.inner(folder / str(number))
-            study(session, patient, own, job, report, backup=request.backup, unproven=request.unproven)
+            study(
+                session,
+                patient,
+                own,
+                job,
+                report,
+                backup=request.backup,
+                wanted=request.way,
+                unproven=request.unproven,
+            )
             if patient.sound and request.way is None:
                 report.left.append(patient.path)
                 continue

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from toolkit.archive.manifest import Check, visible_tables
-from toolkit.errors import CancelledError, LifeboatError, NotFoundError
+from toolkit.errors import CancelledError, DatabaseDamagedError, LifeboatError, NotFoundError
 from toolkit.filelist import FileEntry
 from toolkit.jobs.context import Job
 from toolkit.operations.archiving import StoredBackup
@@ -25,6 +25,7 @@ from toolkit.operations.repairing.mending import Mended
 from toolkit.operations.repairing.references import Reference
 from toolkit.operations.report import Report
 from toolkit.operations.session import Session
+from toolkit.sqlite import check
 from toolkit.sqlite.account import Unproven
 from toolkit.wording import count_text
 
@@ -122,11 +123,13 @@ def study(
     report: Report,
     *,
     backup: StoredBackup | None,
+    wanted: WayName | None = None,
     unproven: Unproven = "in",
 ) -> None:
     """Make every way out for `patient` on copies in the existing `folder`, measure them and recommend one.
 
-    `backup` is the one to fill from and to restore; without it the newest good one that passes its checks. `unproven`
+    `backup` is the one to fill from and to restore; without it the newest good one that passes its checks. Where it is
+    to be restored, as `wanted` or recommended, it is checked in full before. `unproven`
     says where its rows go of which nothing tells whether they were deleted since. Raises
     `SpaceError`, `StorageError`, `SourceError`, `CancelledError`, and what is wrong with a `backup` that was named.
     """
@@ -139,6 +142,10 @@ def study(
     best = next((one.mended for one in reversed(patient.options.values()) if one.mended is not None), mended)
     patient.options["restore"] = _restore(reference, best, job)
     patient.sound = mended is not None and mended.sound
+    if reference is not None and (wanted or recommend(patient)) == "restore":
+        proven = _proven(session, patient.path, reference, folder / "proven", job, report, named=backup is not None)
+        if proven is not reference:
+            patient.options["restore"] = _restore(proven, best, job)
     patient.recommended = recommend(patient)
     patient.taken = patient.recommended
 
@@ -148,12 +155,38 @@ def _reference(
 ) -> Reference | None:
     began = time.monotonic()
     if backup is not None:
-        return references.take(backup, path, folder, job, wanted=references.fitting(backup.manifest, path))
+        wanted = references.fitting(backup.manifest, path)
+        return references.take(backup, path, folder, job, wanted=wanted, level="quick")
     try:
-        found = references.newest(session, path, folder, job, report)
+        found = references.newest(session, path, folder, job, report, level="quick")
     except NotFoundError:
         return None
     return msgspec.structs.replace(found, seconds=time.monotonic() - began) if found is not None else None
+
+
+def _proven(
+    session: Session,
+    path: str,
+    reference: Reference,
+    folder: Path,
+    job: Job,
+    report: Report,
+    *,
+    named: bool,
+) -> Reference | None:
+    """Return `reference`, or an older one, of which every check speaks well; raises when that very one was `named`."""
+    if reference.thorough:
+        return reference
+    job.step("check", "Checking the copy out of the backup in full")
+    found = check.check(reference.path, level="full", should_stop=job.should_stop)
+    if not found.damaged:
+        return reference
+    if named:
+        failed = next(one for one in found.checks if not one.ok and one.name != check.FOREIGN_KEYS)
+        raise DatabaseDamagedError(
+            f"the copy in the backup does not pass: {failed.name}: {failed.messages[0]}", subject=reference.backup
+        )
+    return references.newest(session, path, folder, job, report, level="full")
 
 
 def _mend(patient: Patient, folder: Path, job: Job, reference: Reference | None) -> tuple[Mended | None, str]:
