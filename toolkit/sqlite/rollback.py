@@ -135,6 +135,14 @@ class _Head:
     page_size: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """What a lost header stood before: where the next one is, and how many records lie between; None: not known."""
+
+    end: int
+    count: int | None
+
+
 class _Reading:
     """One journal being read."""
 
@@ -144,6 +152,7 @@ class _Reading:
         self._expected = page_size
         self._limit = max(4 * pages, self._size // 256, 1 << 16)
         self._journal = Journal(path, self._size, "empty")
+        self._later: list[tuple[int, int]] | None = None
 
     def journal(self) -> Journal:
         """Read it all."""
@@ -244,11 +253,18 @@ class _Reading:
         offset, stopped = 0, head is None
         while offset + journal.sector < self._size:
             head = self._head(offset)
-            if head is None and offset:
+            hidden = self._hidden(offset) if head is None and offset else None
+            if hidden is not None and hidden.count is None:
+                journal.missing += max(1, (hidden.end - offset) // (journal.page_size + 8))
+                offset, stopped = hidden.end, True
+                continue
+            if head is None and offset and hidden is None:
                 return
             before = len(journal)
             begin = offset + journal.sector
             wanted = None if head is None or head.count == UNKNOWN else head.count
+            if hidden is not None:
+                wanted, stopped = hidden.count, True
             if head is not None and not head.count:
                 wanted = None if stopped or self._head_beyond(begin) else 0
             nonce = head.nonce if head is not None else self._lost_nonce(begin)
@@ -266,6 +282,61 @@ class _Reading:
             if journal.state == "unsynced":  # what follows was left by an earlier transaction
                 return
             offset = -(-end // journal.sector) * journal.sector
+
+    def _hidden(self, offset: int) -> _Hidden | None:
+        """Return what lies behind a header that is lost at `offset`; None where the transaction ends there.
+
+        An older and longer transaction may have left headers behind (journal_mode=PERSIST). It is this one that goes
+        on where no page is in the journal twice (section 3), and where either the records behind the lost header
+        share their nonce, or the last header has no magic yet: it gets it when its records are on disk.
+        """
+        journal, step = self._journal, self._journal.page_size + 8
+        if journal.state == "zeroed" or self._unsynced(offset):
+            return None
+        begin, seen = offset + journal.sector, set(journal.pages)
+        shared = self._run(begin, journal.page_size, 1 << 20)
+        if self._later is None:
+            self._later = list(self._headers(offset))
+            goes_on = shared > 1 or any(not count for _, count in self._later)
+            if not goes_on or any(self._again(at + journal.sector, count, seen) for at, count in self._later):
+                self._later = []
+        following = next((at for at, _ in self._later if at > offset), None)
+        if following is None:
+            return _Hidden(self._size, shared) if shared > 1 and not self._again(begin, shared, seen) else None
+        count = (following - begin) // step
+        fits = count > 0 and -(-(begin + count * step) // journal.sector) * journal.sector == following
+        return _Hidden(following, count if fits and not self._again(begin, count, seen) else None)
+
+    def _unsynced(self, offset: int) -> bool:
+        """Answer whether the header at `offset` is of this journal and waits for its records to be on disk."""
+        data = os.pread(self._descriptor, _HEADER.size, offset)
+        if len(data) < _HEADER.size or any(data[:12]):
+            return False
+        journal = self._journal
+        return _HEADER.unpack(data)[3:] == (journal.original_pages, journal.sector, journal.page_size)
+
+    def _headers(self, offset: int) -> Iterator[tuple[int, int]]:
+        """Yield (offset, records) of the headers behind `offset` that are of the same journal by what they say.
+
+        One that waits to be on disk counts no records.
+        """
+        journal, step = self._journal, self._journal.page_size + 8
+        wanted = (journal.original_pages, journal.sector, journal.page_size)
+        for at in range((offset // journal.sector + 1) * journal.sector, self._size, journal.sector):
+            start = os.pread(self._descriptor, len(MAGIC), at)
+            head = self._head(at) if start == MAGIC else None
+            if head is not None and (head.original, head.sector, head.page_size) == wanted:
+                yield at, min(head.count, (self._size - at) // step)
+            elif not any(start) and self._unsynced(at):
+                yield at, 0
+
+    def _again(self, offset: int, count: int, seen: set[int]) -> bool:
+        """Answer whether a page was seen before among `count` records from `offset` on; now all of them are."""
+        step = self._journal.page_size + 8
+        pages = [int.from_bytes(os.pread(self._descriptor, 4, offset + one * step), "big") for one in range(count)]
+        repeated = len(set(pages)) < count or not seen.isdisjoint(pages)
+        seen.update(pages)
+        return repeated
 
     def _head_beyond(self, offset: int) -> bool:
         """Answer whether records begin at `offset` although their header counts none, and a header follows them."""

@@ -200,3 +200,43 @@ def test_damage_never_raises(tmp_path: Path, writes: list[tuple[int, bytes]], cu
     assert journal.stops <= len(journal) == len(journal.pages) == len(journal.offsets)
     with model.open("rb") as main, where.open("rb") as beside:
         rollbackfit.judge(main.fileno(), beside.fileno(), journal)
+
+
+@pytest.mark.parametrize("hit", [[1], [1, 2], [-1], [1, 5, -1]])
+def test_a_lost_header_further_on_hides_no_records(tmp_path: Path, hit: list[int]) -> None:
+    path = sidecars.hot_journal_of(tmp_path / "a.db", page_size=512)
+    whole = rollback.read(f"{path}-journal")
+    with open(f"{path}-journal", "r+b") as file:
+        for number in hit:
+            file.seek(whole.segments[number].offset)
+            file.write(b"\xaa" * 28)
+    journal = rollback.read(f"{path}-journal")
+    assert journal.stops == sum(segment.count for segment in whole.segments[: hit[0]])
+    if hit == [1, 2]:  # two in a row: what lies between is not known, but that it is missing is
+        assert len(journal) == len(whole) - whole.segments[1].count - whole.segments[2].count
+        assert journal.missing >= whole.segments[1].count + whole.segments[2].count
+        return
+    assert [record.page for record in journal.records()] == [record.page for record in whole.records()]
+    assert journal.missing == 0
+    assert rolled_back(path, journal, tmp_path / "mine.db", whole.original_pages or 0).read_bytes() == (
+        rolled_back(path, whole, tmp_path / "whole.db", whole.original_pages or 0).read_bytes()
+    )
+
+
+def test_headers_of_an_older_transaction_are_not_those_of_one_that_was_cut_off(tmp_path: Path) -> None:
+    path = sidecars.persisted_journal_of(tmp_path / "a.db", page_size=512)
+    longer = len(rollback.read(f"{path}-journal", page_size=512))
+    hot = tmp_path / "hot.db"
+    with databases.opened(path) as connection:
+        for pragma in ("journal_mode=persist", "synchronous=FULL", "cache_size=5"):
+            connection.execute(f"PRAGMA {pragma}")
+        before = connection.execute("SELECT * FROM t ORDER BY id").fetchall()
+        connection.execute("BEGIN")
+        connection.execute("UPDATE t SET data = randomblob(70) WHERE id < 60")
+        sidecars.take(path, hot)
+        connection.execute("ROLLBACK")
+    journal = rollback.read(f"{hot}-journal", page_size=512)
+    assert journal.state == "hot"
+    assert 0 < len(journal) < longer // 2
+    assert journal.missing == 0
+    assert sidecars.rows_of(rolled_back(hot, journal, tmp_path / "mine.db", journal.original_pages or 0)) == before
