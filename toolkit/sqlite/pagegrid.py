@@ -1,16 +1,18 @@
 """The page size and reserved bytes of a database whose header does not tell: from the pages themselves.
 
 Cells are packed against the end of the usable part of their page (SQLite file format, section 1.6): only at the true
-page size do the headers of pages lie at every multiple, and their last cells end at the end.
+page size do the headers of pages lie at every multiple, and their last cells end at the end. A leaf without cells says
+where its first one would end.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toolkit.sqlite.plausible import FIRST, TYPES, cell_end, is_btree, pointers
+from toolkit.sqlite.plausible import FIRST, LEAVES, TYPES, cell_end, is_btree, pointers
 
 PAGE_SIZES = tuple(1 << shift for shift in range(9, 17))
 MOST_RESERVED = 255
@@ -47,13 +49,22 @@ def numbers(pages: int) -> list[int]:
 
 
 def _last_end(page: bytes, *, first: bool) -> int | None:
-    """Return where the last cell of a b-tree page ends, None for what is no b-tree page with cells."""
+    """Return where the last cell of a b-tree page ends, or should end; None for what is no b-tree page."""
     if not is_btree(page, first=first):
         return None
     found = pointers(page, first=first)
     if not found:
-        return None
+        return _usable(page, FIRST if first else 0)
     return cell_end(page, max(found), page[FIRST if first else 0], len(page))
+
+
+def _usable(page: bytes, begin: int) -> int | None:
+    """Return the usable size that a leaf without cells states, None for what is no such leaf.
+
+    SQLite puts the start of its cells at the end of the usable part, and leaves no free block and no fragment.
+    """
+    kind, freeblock, _, content, fragments = struct.unpack_from(">BHHHB", page, begin)
+    return (content or 65536) if kind in LEAVES and not freeblock and not fragments else None
 
 
 def measure(read: Read, size: int, page_size: int, begin: int = 0) -> Grid:

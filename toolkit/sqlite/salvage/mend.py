@@ -16,7 +16,7 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import build, copied, counters, leftover, orphans, remains, spans, witness
+from toolkit.sqlite.salvage import build, copied, counters, emptied, leftover, orphans, remains, spans, witness
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
@@ -139,12 +139,13 @@ class Mender:
     def _grow(self) -> None:
         """Read the trees of all tables and indexes."""
         survey = self.survey
+        empty = emptied.roots(survey, self.schema.entries)
         for entry in self.schema.tables():
             shape = self.schema.shapes.get(entry.name)
             keyed = shape is not None and shape.without_rowid
             if shape is None and 0 < entry.root <= self.image.page_count:
                 keyed = self.found.kinds[entry.root] in (2, 10)
-            if entry.assumed:
+            if entry.assumed and entry.root not in empty:
                 self.trees[entry.name] = Tree(entry.name, 0, not keyed, [Place(0)], damaged=True)
             else:
                 self.trees[entry.name] = survey.tree(entry.name, entry.root, table=not keyed)
