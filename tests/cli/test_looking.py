@@ -156,7 +156,7 @@ def test_stats(made: Shop) -> None:
 def test_status_and_no_command(made: Shop) -> None:
     first = lifeboat("--vault", made.vault)
     assert first.code == 0
-    assert "lifeboat backup" in first.stderr
+    assert f"`lifeboat --vault {made.vault} backup" in first.stderr
     made.back_up()
     assert run(made).stdout == run(made, "status").stdout
     assert str(made.database) in run(made).stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -292,3 +293,18 @@ def test_the_words_fit_on_a_small_screen(shop: Path, vault: Path) -> None:
     assert long == []
     assert "lost" in ran.stdout
     assert "undo" in ran.stdout
+
+
+def test_what_can_be_typed_next_names_the_same_vault(shop: Path, vault: Path) -> None:
+    backed_up(shop, vault)
+    before = damaged.content(shop)
+    damaged.lose_leaf(shop, number=10)
+    hurt = damaged.content(shop)
+    plan = lifeboat("repair", shop, "--in-place", "--dry-run", "--vault", vault).stdout
+    words = shlex.split(plan.rpartition("same as  ")[2])
+    done = lifeboat(*words[1:], "--yes", "-v", *VOUCH)
+    assert done.code == 0, done.stderr
+    assert damaged.content(shop) not in (before, hurt)
+    undo = next(line for line in done.stdout.splitlines() if line.startswith("  undo "))
+    assert lifeboat(*shlex.split(undo)[2:], "--yes", *VOUCH).code == 0
+    assert damaged.content(shop) == hurt

@@ -38,7 +38,7 @@ def test_show_has_the_next_five_runs(config: Path, elsewhere: tuple[object, ...]
     text = lifeboat("-c", config, "schedule", "show", *elsewhere)
     assert text.stdout.startswith("Schedule: not installed. Times are UTC.\n")
     assert "lifeboat backup shop --kind daily" in text.stdout
-    assert "lifeboat schedule install" in text.stderr
+    assert f"`lifeboat -c {config} schedule install`" in text.stderr
 
 
 def test_set_writes_a_drop_in_that_counts_at_once(config: Path, elsewhere: tuple[object, ...]) -> None:

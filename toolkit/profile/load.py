@@ -46,7 +46,8 @@ def load(config: Path | None, environ: Environ, *, uid: int | None = None, vault
     """
     reader, path, found = _read(config, environ, uid, vault)
     if reader.problems or found is None:
-        raise ConfigError(_lines(reader.problems), hint=f"check it with: lifeboat -c {path} config validate")
+        hint = f"check it with: lifeboat -c {path} config validate; a path needs no configuration: -c /dev/null"
+        raise ConfigError(_lines(reader.problems), hint=hint)
     reader.refuse_exposed()
     return found
 

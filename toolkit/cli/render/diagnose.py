@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from toolkit.cli.again import again
 from toolkit.display import display
 from toolkit.operations.diagnose import DiagnosedTarget, DiagnoseReport, Finding, Severity
 from toolkit.wording import count_text, size_text
@@ -103,6 +104,7 @@ def _picked(seen: list[list[str]]) -> list[str]:
 
 def _remedy(text: str) -> Iterator[str]:
     """Say what to do; a command has a line of its own, which is never broken."""
+    text = again(text)
     said, found, command = text.rpartition(": lifeboat ")
     if not found or len(text) <= _WIDTH - 9:
         yield from _wrapped(f"    try: {text}", 9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from toolkit.cli.again import again
 from toolkit.cli.exit_codes import ExitCode
 from toolkit.cli.render.document import print_document
 from toolkit.cli.settings import Settings
@@ -32,7 +33,7 @@ def show_error(error: LifeboatError, settings: Settings, code: ExitCode) -> None
     if error.subject:
         click.echo(f"  to: {display(error.subject)}", err=True)
     if error.hint:
-        click.echo(f"  try: {display(error.hint)}", err=True)
+        click.echo(f"  try: {display(again(error.hint, settings))}", err=True)
 
 
 def _show_document(error: LifeboatError, code: ExitCode) -> bool:

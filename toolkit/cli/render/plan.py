@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from toolkit.cli.again import again
 from toolkit.cli.render.paragraph import paragraph
 from toolkit.display import display
 from toolkit.operations.pace_words import step_text, takes_text
@@ -41,5 +42,5 @@ def plan_lines(plan: Plan) -> list[str]:
         lines += paragraph("takes", takes_text(plan))
     if plan.needs.free:
         lines.append(f"  space    {size_text(plan.needs.free)} needed, {size_text(plan.needs.have)} free")
-    lines.append(f"  same as  {display(plan.cli)}")
+    lines.append(f"  same as  {display(again(plan.cli))}")
     return lines

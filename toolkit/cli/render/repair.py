@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from toolkit.cli.again import again
 from toolkit.cli.render.paragraph import paragraph
 from toolkit.cli.render.plan import plan_lines
 from toolkit.cli.render.table import table
@@ -101,8 +102,8 @@ def repair_text(report: RepairReport) -> list[str]:
     if report.lost_and_found:
         lines.append(f"  homeless rows are in {display(report.lost_and_found)}")
     if report.safety:
-        lines.append(f"  kept     the damaged files, in backup {report.safety}: `lifeboat undo` puts them back")
-    lines += [
-        f"  kept     the damaged files, in {display(folder)}: `lifeboat undo` puts them back" for folder in report.kept
-    ]
+        lines.append(f"  kept     the damaged files, in backup {report.safety}")
+    lines += [f"  kept     the damaged files, in {display(folder)}" for folder in report.kept]
+    if report.safety or report.kept:
+        lines.append(f"  undo     {display(again('lifeboat undo'))}")
     return lines

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import click
 
+from toolkit.cli.again import again
 from toolkit.cli.render.paragraph import paragraph
 from toolkit.cli.render.plan import plan_lines
 from toolkit.cli.render.repair import rows_lines
@@ -107,4 +108,4 @@ def _done(report: RescueReport) -> Iterator[str]:
     if report.safety:
         yield f"  kept     the old files, in backup {report.safety}"
     yield from (f"  kept     the old files, in {display(folder)}" for folder in report.kept)
-    yield "  undo     lifeboat undo"
+    yield f"  undo     {display(again('lifeboat undo'))}"

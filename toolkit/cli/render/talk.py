@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import click
 
+from toolkit.cli.again import again
 from toolkit.cli.output import printing
 from toolkit.cli.settings import Settings
 from toolkit.display import display
@@ -34,12 +35,12 @@ def print_text(report: Report, lines: Sequence[str], settings: Settings) -> None
         )
         click.echo(click.style("warning: ", fg="yellow") + text, err=True)
         if warning.hint:
-            click.echo(f"  try: {display(warning.hint)}", err=True)
+            click.echo(f"  try: {display(again(warning.hint, settings))}", err=True)
     if len(report.warnings) > len(shown):
         click.echo(f"… and {len(report.warnings) - len(shown)} more warnings (-v shows them)", err=True)
     if not settings.quiet and not silent:
         for note in report.notes:
-            click.echo(f"note: {display(note)}", err=True)
+            click.echo(f"note: {display(again(note, settings))}", err=True)
 
 
 def _results(report: Report, settings: Settings) -> Sequence[str]:
