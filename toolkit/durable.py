@@ -28,6 +28,13 @@ from toolkit.errors import (
 RESERVE = 16 * 1024 * 1024
 """Bytes that are left free on a file system: metadata and journals need room too."""
 
+LEAST_RESERVE = 1024 * 1024
+"""Bytes that are left free where a damaged database is replaced: a disk that is full is often why it is damaged."""
+
+
+FREE_THERE = "free some space there: what comes is written beside what it replaces"
+"""The hint where another vault is of no help."""
+
 
 def _ignore_step(_name: str, _path: str) -> None:
     """Do nothing; tests put their own here."""
@@ -158,14 +165,18 @@ def free_bytes(path: Path) -> int:
     return status.f_bavail * status.f_frsize
 
 
-def require_space(path: Path, needed: int) -> None:
-    """Raise `SpaceError`, before anything is written, when `needed` bytes would not fit at `path`."""
-    free = free_bytes(path)
-    if needed + RESERVE > free:
-        raise SpaceError(
-            f"too little space: {needed:,} bytes needed, {free:,} free",
-            subject=path,
-            hint="free some space, or use another vault with --vault",
-            needed=needed,
-            free=free,
-        )
+def require_space(
+    path: Path,
+    needed: int,
+    *,
+    reserve: int = RESERVE,
+    hint: str = "free some space, or use another vault with --vault",
+) -> None:
+    """Raise `SpaceError`, before anything is written, when `needed` bytes would not fit at `path`.
+
+    `reserve` bytes must stay free; they are among the bytes that the error calls needed.
+    """
+    free, needed = free_bytes(path), needed + reserve
+    if needed > free:
+        text = f"too little space: {needed:,} bytes needed, {free:,} free"
+        raise SpaceError(text, subject=path, hint=hint, needed=needed, free=free)

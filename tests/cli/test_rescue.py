@@ -462,11 +462,15 @@ def test_no_room_beside_the_database_says_how_much(app: App, tmp_path: Path) -> 
         path = databases.shop(small / "shop.db", orders=2000)
         damaged.break_index(path)
         before = damaged.content(path)
-        mounts.fill(small, leave=200_000)
+        filler = mounts.fill(small, leave=200_000)
         ran = lifeboat("rescue", path, "--yes", "--vault", app.vault, "--json")
         assert (ran.code, ran.document["error"]["code"]) == (14, "no-space"), ran.stdout
-        assert ran.document["error"]["needed"] > 0
+        needed = ran.document["error"]["needed"]
+        assert "--vault" not in ran.document["error"]["hint"]
         assert damaged.content(path) == before
+        filler.unlink()
+        mounts.fill(small, leave=needed + 100_000)
+        assert lifeboat("rescue", path, "--yes", "--vault", app.vault, *VOUCH).code == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="remounting needs root")

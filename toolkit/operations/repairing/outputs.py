@@ -136,7 +136,8 @@ def somewhere(session: Session, job: Job, needed: int) -> Iterator[Path]:
         if folder is None:
             temporary = Path(tempfile.gettempdir())
             free = durable.free_bytes(temporary)
-            if needed + durable.RESERVE > free:
+            needed += durable.RESERVE
+            if needed > free:
                 raise SpaceError(
                     f"too little space to work on a copy: {needed:,} bytes needed, {free:,} free",
                     subject=temporary,

@@ -244,7 +244,7 @@ def _plan(made: RescuePlan, times: Times, look: float) -> Plan:
     by_profile = is_profile_word(request.word)
     incoming = sum(output.stat().st_size for output in _outputs(patients))
     where = Path(os.path.dirname(patients[0].path))
-    durable.require_space(where, incoming)
+    durable.require_space(where, incoming, reserve=durable.LEAST_RESERVE, hint=durable.FREE_THERE)
     steps = tuple(timed(step, times.step(step.name, patients)) for step in _steps(made, incoming))
     return Plan(
         op="rescue",

@@ -462,7 +462,7 @@ def _require_space(session: Session, made: RestorePlan) -> Needs:
     """Return the bytes needed at the target and there; raises `SpaceError` when they do not fit."""
     targets = [*made.roots, *(row.path for row in made.databases)]
     if targets:
-        durable.require_space(Path(targets[0]), made.bytes)
+        durable.require_space(Path(targets[0]), made.bytes, hint=durable.FREE_THERE)
     vault = session.vault_path
     if needs_safety(made) and made.replaced_bytes:
         free = durable.free_bytes(vault)

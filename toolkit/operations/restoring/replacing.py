@@ -278,7 +278,8 @@ def _stage(run: _Run, coming: Sequence[Replacement]) -> None:
     """Copy each prepared database to a hidden folder beside its target, durably; raises `SpaceError` before that."""
     for one in coming:
         parent = os.path.dirname(one.target)
-        durable.require_space(Path(parent), one.prepared.stat().st_size)
+        size = one.prepared.stat().st_size
+        durable.require_space(Path(parent), size, reserve=durable.LEAST_RESERVE, hint=durable.FREE_THERE)
         if parent not in run.stages:
             number = len(run.stages)
             ident = f"{run.job.id}-{number}"
