@@ -8,9 +8,18 @@ from toolkit.sqlite.pages import varint
 
 CODECS = {"UTF-8": "utf-8", "UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}
 _SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
+_SHORTER = (0, 0, 0x80, 0x8000, 0x800000, 0x80000000, 0x800000000000)
+"""From which number on an integer needs each serial type; its negative took one more in older versions of SQLite."""
+
 _MOST_COLUMNS = 32767
 
 Value = None | int | float | bytes | str
+
+
+class OddInt(int):
+    """An integer that takes more bytes than it needs: SQLite writes none so, what overwrites bytes of one does."""
+
+    __slots__ = ()
 
 
 class RawText(bytes):
@@ -55,7 +64,7 @@ def record_size(payload: bytes) -> int:
 
 
 def decode(payload: bytes, *, exact: bool = True) -> list[Value]:
-    """Return the values of a record: None, int, float, `RawText`, bytes.
+    """Return the values of a record: None, int (`OddInt`), float, `RawText`, bytes.
 
     Raises `ValueError` for what is no record, and with `exact` when its values do not fill the payload exactly.
     """
@@ -75,7 +84,8 @@ def decode(payload: bytes, *, exact: bool = True) -> list[Value]:
         elif serial >= 8:
             values.append(serial - 8)
         else:
-            values.append(int.from_bytes(payload[at:end], "big", signed=True))
+            number = int.from_bytes(payload[at:end], "big", signed=True)
+            values.append(OddInt(number) if -_SHORTER[serial] < number < _SHORTER[serial] else number)
         at = end
     if at > len(payload) or (exact and at != len(payload)):
         raise ValueError("the values of a record do not fill it")

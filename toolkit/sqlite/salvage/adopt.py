@@ -337,7 +337,7 @@ class Adoption:
         target.tree.inner.extend(group.inner)
 
     def _is_torn(self, page: int, shape: Shape) -> bool:
-        return self.thorough and not shape.nodes and has_torn(self.image, page)
+        return self.thorough and not shape.nodes and has_torn(self.image, page, self.image.encoding)
 
     def learn(self, target: Target, page: int) -> None:
         """Let the profile of a table learn a few rows of a leaf."""

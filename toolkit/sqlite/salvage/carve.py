@@ -122,7 +122,7 @@ class _Judge:
             return None
         end = cell.start + cell.local + (4 if cell.overflow else 0)
         row = Row(cell.rowid, self.page[cell.offset : end], values, self.number, cell.offset)
-        if not self.shape.nodes and is_torn(self.source, cell, self.torn):
+        if not self.shape.nodes and is_torn(self.source, self.page, cell, self.torn, self.encoding):
             if not strict:
                 self.misfits.append(row)
             return None

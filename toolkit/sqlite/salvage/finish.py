@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from toolkit.events import ShouldStop, never_stop
-from toolkit.sqlite import blocks
+from toolkit.sqlite import blocks, ddl
 from toolkit.sqlite.connect import connect, quoted, uri
 from toolkit.sqlite.pages.record import RawText, Value
 from toolkit.sqlite.salvage.carve import Row
@@ -292,10 +292,15 @@ class Finish:
     def _rules(self, table: str, messages: list[str]) -> None:
         """Take out the rows that break NOT NULL, STRICT types or a CHECK."""
         shape = self.mended.schema.shapes.get(table)
-        if shape is None or shape.without_rowid:
+        if shape is None:
             return
         if any(_CHECK.search(message) for message in messages):
-            self._remove(shape, self._unchecked(shape))
+            if shape.without_rowid:
+                self._remove_unchecked(shape)
+            else:
+                self._remove(shape, self._unchecked(shape))
+        if shape.without_rowid:
+            return
         for message in dict.fromkeys(messages):
             value = _VALUE.search(message)
             if value is None or value[1] != table:
@@ -312,6 +317,17 @@ class Finish:
                     f"SELECT rowid FROM {quoted(table)} NOT INDEXED WHERE {condition}"  # noqa: S608
                 ).fetchall()
                 self._remove(shape, [row[0] for row in rows])
+
+    def _remove_unchecked(self, shape: Shape) -> None:
+        """Take the rows that break a CHECK out of a table that has no rowids."""
+        entry = self.mended.schema.find("table", shape.name)
+        names = ",".join(quoted(column.name) for column in shape.columns)
+        for expression in ddl.checks(entry.sql if entry is not None and entry.sql else ""):
+            broken = f"FROM {quoted(shape.name)} WHERE NOT {expression}"
+            with contextlib.suppress(sqlite3.OperationalError):
+                for row in self.connection.execute(f"SELECT {names} {broken}").fetchall():
+                    self.apart.append((shape.name, Row(0, b"", [_raw(value) for value in row], 0, 0)))
+                self.run(f"DELETE {broken}")
 
     def _unchecked(self, shape: Shape) -> list[int]:
         """Return the rowids that an empty table of the same declaration does not take."""

@@ -214,7 +214,7 @@ class Mender:
                     )
                 total, wrong = total + len(rows), wrong + misfit
                 torn = shape is None or not shape.nodes
-                if torn and not bad + misfit and rows and has_torn(self.image, place.page):
+                if torn and not bad + misfit and rows and has_torn(self.image, place.page, self.image.encoding):
                     place.broken, tree.damaged = True, True
                 if bad or misfit:
                     suspects.append((place, bad + misfit, len(rows)))

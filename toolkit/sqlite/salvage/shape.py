@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from toolkit.sqlite.connect import quoted
 from toolkit.sqlite.order import Order
-from toolkit.sqlite.pages.record import CODECS, RawText, Value
+from toolkit.sqlite.pages.record import CODECS, OddInt, RawText, Value
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
@@ -114,6 +114,8 @@ def valid(value: RawText, encoding: str) -> bool:
 
 
 def _fits(column: Column, value: Value, encoding: str) -> bool:
+    if isinstance(value, OddInt) or value != value:  # noqa: PLR0124 - SQLite stores NULL for what is no number
+        return False
     if column.strict and column.strict != "ANY":
         kinds: dict[str, tuple[type, ...]] = {
             "INTEGER": (int,),

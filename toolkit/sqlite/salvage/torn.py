@@ -1,49 +1,124 @@
-"""Blocks of 512 zeros that a torn write left: a row that has one in its midst is no longer what it was.
+"""Blocks of 512 bytes that a torn write or a broken disk left: a row that has one in its midst is not what it was.
 
-The zeros of a sound page begin and end where its values do, which hardly ever is where a block does.
+Such a block holds one byte over and over, or a short pattern. A stretch of a sound page begins and ends where its
+values do, which hardly ever is where a block does. Where zeros happen to stand beside a block its values tell: SQLite
+writes 0 without any bytes (file format, section 2.1), and texts hold no zeros.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from toolkit.sqlite.pages import node as nodes
+from toolkit.sqlite.pages import record
+from toolkit.sqlite.pages.chains import payload_from
 from toolkit.sqlite.pages.node import Cell
+from toolkit.sqlite.pages.record import OddInt, RawText
 from toolkit.sqlite.pages.source import PageSource
 
-_BLOCK = bytes(512)
+BLOCK = 512
+_LONGEST = 64
+"""Bytes of the longest pattern that is looked for."""
+
+_WIDE_HOLES = (b"\0\0", b"\xff\xff")
+"""Letters that no text holds, but what is left of a block that was overwritten."""
 
 
-def torn_blocks(page: bytes, usable: int) -> list[tuple[int, int]]:
-    """Return the stretches (begin, end) of a page that are whole blocks of 512 zeros, no more and no less."""
-    found: list[tuple[int, int]] = []
-    at = page.find(_BLOCK)
-    while 0 <= at < usable:
-        rest = page[at + 512 :]
-        end = at + 512 + len(rest) - len(rest.lstrip(b"\0"))
-        if not at % 512 and (not end % 512 or end >= usable):
-            found.append((at, end))
-        at = page.find(_BLOCK, end)
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """Whole blocks of one pattern, from `begin` to `end` of a page.
+
+    `exact`: the pattern begins and ends just there. At the edge of a page that says nothing: values end there too.
+    """
+
+    begin: int
+    end: int
+    exact: bool
+
+
+def torn_blocks(page: bytes, usable: int) -> list[Torn]:
+    """Return the stretches of a page that are whole blocks of one pattern."""
+    found: list[Torn] = []
+    at = 0
+    while at + BLOCK <= len(page):
+        period = _period(page[at : at + BLOCK])
+        if not period:
+            at += BLOCK
+            continue
+        begin, end = at, at + BLOCK
+        while end < len(page) and page[end : end + BLOCK] == page[end - period : end + BLOCK - period]:
+            end += BLOCK
+        few = min(period, 3)
+        before = begin == 0 or page[begin - few : begin] == page[begin - few + period : begin + period]
+        behind = period <= 4 if end >= usable else page[end : end + few] == page[end - period : end - period + few]
+        found.append(Torn(begin, end, not before and not behind))
+        at = end
     return found
 
 
-def is_torn(source: PageSource, cell: Cell, blocks: list[tuple[int, int]]) -> bool:
-    """Answer whether a cell has one of the torn `blocks` of its page, or one in its overflow chain."""
-    if any(begin < cell.offset + cell.size and cell.offset < end for begin, end in blocks):
-        return True
-    page, rest, room = cell.overflow, cell.payload - cell.local, source.geometry.usable - 4
-    for _ in range(-(-rest // room) if cell.overflow else 0):
-        if not 1 <= page <= source.page_count:
-            return False
-        data = source.page(page)
-        if any(begin < min(rest, room) for begin, _ in torn_blocks(data, source.geometry.usable)):
-            return True
-        rest -= room
-        page = int.from_bytes(data[:4], "big")
+def _period(block: bytes) -> int:
+    """Return the length of the pattern of which a block is made, 0 for none."""
+    if block.count(block[0]) == len(block):
+        return 1
+    period = block.find(block[:16], 1, _LONGEST + 16)
+    return period if period > 0 and block[period:] == block[:-period] else 0
+
+
+def is_torn(source: PageSource, page: bytes, cell: Cell, blocks: list[Torn], encoding: str) -> bool:
+    """Answer whether a cell of `page` lost a part of its values to one of its `blocks`, or one of its overflow chain.
+
+    Only the values show it where the block does not end exactly.
+    """
+    hit = [
+        Torn(one.begin - cell.start, min(one.end - cell.start, cell.local), one.exact)
+        for one in blocks
+        if one.begin < cell.offset + cell.size and cell.offset < one.end
+    ]
+    at, done, room = cell.overflow, cell.local, source.geometry.usable - 4
+    while cell.overflow and done < cell.payload:
+        if not 1 <= at <= source.page_count:
+            break
+        data = source.page(at)
+        hit += [
+            Torn(done + max(one.begin - 4, 0), done + min(one.end - 4, room), one.exact)
+            for one in torn_blocks(data, source.geometry.usable)
+            if one.begin - 4 < min(cell.payload - done, room)
+        ]
+        done += room
+        at = int.from_bytes(data[:4], "big")
+    return any(one.exact for one in hit) or (bool(hit) and _shows_it(payload_from(source, page, cell), hit, encoding))
+
+
+def _shows_it(payload: bytes | None, hit: list[Torn], encoding: str) -> bool:
+    """Answer whether a value that reaches into one of the blocks, counted from the payload's begin, is none."""
+    try:
+        serials, at = record.serials(payload or b"")
+        values = record.decode(payload or b"")
+    except ValueError:
+        return False
+    for serial, value in zip(serials, values, strict=True):
+        begin, at = at, at + record.serial_size(serial)
+        for one in hit:
+            if max(begin, one.begin) >= min(at, one.end):
+                continue
+            if isinstance(value, RawText):
+                if holed(value, encoding):
+                    return True
+            elif serial < 7 and (not value or isinstance(value, OddInt)):
+                return True
     return False
 
 
-def has_torn(source: PageSource, number: int) -> bool:
+def holed(value: RawText, encoding: str) -> bool:
+    """Answer whether a text holds letters that stand for lost bytes."""
+    if encoding == "UTF-8":
+        return value.find(b"\0") >= 0
+    return any(value[at : at + 2] in _WIDE_HOLES for at in range(0, len(value), 2))
+
+
+def has_torn(source: PageSource, number: int, encoding: str) -> bool:
     """Answer whether a sound page holds a torn row."""
     page = source.page(number)
     node = nodes.parse(page, number, source.geometry)
     blocks = torn_blocks(page, source.geometry.usable)
-    return any(is_torn(source, cell, blocks) for cell in node.cells if blocks or cell.overflow)
+    return any(is_torn(source, page, cell, blocks, encoding) for cell in node.cells if blocks or cell.overflow)

@@ -18,6 +18,7 @@ from toolkit.sqlite.salvage.profile import Profile
 from toolkit.sqlite.salvage.shape import Shape
 from toolkit.sqlite.salvage.stretches import Entries, gaps, stretches
 from toolkit.sqlite.salvage.survey import Survey, Tree
+from toolkit.sqlite.salvage.torn import is_torn, torn_blocks
 
 SAME = 0.5
 """From this share of its rows on that a reference has with the same values, a page is of that table."""
@@ -164,13 +165,14 @@ class _Collecting:
 
 
 def _entries(survey: Survey, number: int, shape: Shape, *, broken: bool) -> Entries:
-    """Return the records of the cells of a page that fit the shape, None for each other one."""
+    """Return the records of the cells of a page that fit the shape and are whole, None for each other one."""
     image = survey.image
     if broken:
         carved = carve(image, number, shape, image.encoding)
         whole = carved.whole and not carved.misfits and survey.found.kinds[number] == LEAF_INDEX
         return Entries([list(row.values) for row in carved.rows], whole=whole)
     page = image.page(number)
+    torn = torn_blocks(page, image.geometry.usable)
     cells: list[list[Value] | None] = []
     for cell in nodes.parse(page, number, image.geometry).cells:
         payload = payload_from(image, page, cell)
@@ -179,7 +181,8 @@ def _entries(survey: Survey, number: int, shape: Shape, *, broken: bool) -> Entr
         except ValueError:
             cells.append(None)
             continue
-        cells.append(values if payload is not None and shape.misfit(values, image.encoding) is None else None)
+        fits = payload is not None and shape.misfit(values, image.encoding) is None
+        cells.append(values if fits and not is_torn(image, page, cell, torn, image.encoding) else None)
     return Entries(cells)
 
 

@@ -1,0 +1,130 @@
+"""Rows that lost a part of their values to a block that was overwritten are kept apart, whatever stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.makers import databases
+from tests.sqlite.salvage.conftest import Repaired
+from toolkit.sqlite.pages import record
+from toolkit.sqlite.pages.record import OddInt
+from toolkit.sqlite.pages.source import PageSource
+from toolkit.sqlite.pages.walk import geometry_of
+from toolkit.sqlite.salvage.torn import has_torn
+
+Repair = Callable[..., Repaired]
+PAGE = 4096
+KEYED = ["(id INTEGER PRIMARY KEY, a TEXT, n INT, b TEXT)", "(id INT PRIMARY KEY, a TEXT, n INT, b TEXT) WITHOUT ROWID"]
+
+
+def made(path: Path, columns: str, rows: list[tuple[object, ...]], encoding: str = "UTF-8") -> Path:
+    with databases.opened(path) as connection:
+        connection.execute(f"PRAGMA encoding='{encoding}'")
+        connection.execute(f"CREATE TABLE t{columns}")
+        connection.executemany(f"INSERT INTO t VALUES ({','.join('?' * len(rows[0]))})", rows)
+        connection.execute("CREATE TABLE other(x)")
+        connection.executemany("INSERT INTO other VALUES (?)", ((b"other %d" % n,) for n in range(400)))
+    return path
+
+
+def overwritten(file: bytearray, at: int, what: bytes) -> None:
+    """Overwrite the block that byte `at` lies in, and break a page of the other table so that it is seen."""
+    begin = at // 512 * 512
+    file[begin : begin + 512] = what
+    other = file.index(b"other 399") // PAGE * PAGE
+    file[other + 5 : other + 7] = b"\0\1"
+
+
+@pytest.mark.parametrize("columns", KEYED)
+@pytest.mark.parametrize(
+    ("what", "encoding"),
+    [
+        (bytes(512), "UTF-8"),
+        (b"\xff" * 512, "UTF-16le"),
+        ((b"The quick brown fox. " * 30)[:512], "UTF-8"),
+        ((b"bad!" * 128), "UTF-16be"),
+    ],
+    ids=["zeros", "ones", "text", "wide"],
+)
+def test_a_block_of_a_pattern_leaves_no_row(
+    tmp_path: Path, repaired: Repair, columns: str, what: bytes, encoding: str
+) -> None:
+    rows = [(n, f"row {n} " * 140, n * 1000, f"tail {n}") for n in range(1, 41)]
+    original = made(tmp_path / "a.db", columns, rows, encoding)
+    needle = "row 20 ".encode({"UTF-8": "utf-8", "UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}[encoding])
+    result = repaired(original, lambda file: overwritten(file, file.index(needle) + 600, what))
+    assert result.extra == {}
+    assert result.missing["t"] <= 2
+    assert not result.account.whole
+
+
+@pytest.mark.parametrize("columns", KEYED)
+def test_zeros_beside_a_block_of_zeros_do_not_hide_it(tmp_path: Path, repaired: Repair, columns: str) -> None:
+    rows = [(n, f"row {n} " * 260, n, f"tail {n}") for n in range(1, 41)]
+    original = made(tmp_path / "a.db", columns, rows)
+
+    def damage(file: bytearray) -> None:
+        at = file.index(b"row 20 ") // 512 * 512 + 1024
+        overwritten(file, at, bytes(512))
+        file[at + 512] = file[at - 1] = 0  # as the bytes of a number can be
+
+    result = repaired(original, damage)
+    assert result.extra == {}
+    assert 1 <= result.missing["t"] <= 2
+
+
+def test_numbers_that_lost_their_bytes_are_known_by_their_size(tmp_path: Path, repaired: Repair) -> None:
+    columns = "(id INTEGER PRIMARY KEY, " + ", ".join(f"c{n} INT" for n in range(120)) + ")"
+    rows = [(n, *(100_000 + n * at for at in range(120))) for n in range(1, 60)]
+    original = made(tmp_path / "a.db", columns, rows)
+
+    def damage(file: bytearray) -> None:
+        at = file.index((100_000 + 20 * 119).to_bytes(3, "big")) - 300
+        file[at : at + 40] = bytes(40)  # no block: the numbers alone tell
+        overwritten(file, len(file) - 1, bytes(512))
+
+    result = repaired(original, damage)
+    assert result.extra.get("t", 0) == 0
+    assert 1 <= result.missing["t"] <= 2
+    assert result.account.tables["t"].doubtful == 1
+
+
+def test_only_what_is_written_too_long_is_odd() -> None:
+    for number in (-129, -128, -1, 0, 1, 127, 128, 32767, 32768, 1 << 23, -(1 << 31), 1 << 47, (1 << 63) - 1):
+        assert not any(isinstance(value, OddInt) for value in record.decode(record.encode([number])))
+    (odd,) = record.decode(bytes((2, 2, 0, 5)))
+    assert isinstance(odd, OddInt)
+    (old,) = record.decode(bytes((2, 2, 0xFF, 0x80)))  # -128 as versions before 3.7 wrote it
+    assert not isinstance(old, OddInt)
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
+def test_zeros_of_sound_rows_are_no_holes(tmp_path: Path, encoding: str) -> None:
+    rows = [
+        (n, 0.0, bytes(n * 13), "a\0b", bytes(3) + b"\xff" * (n * 7) + b"\1", "x" * (n * 11), 0) for n in range(300)
+    ]
+    path = made(tmp_path / "a.db", "(id INTEGER PRIMARY KEY, f, z BLOB, t TEXT, y BLOB, x TEXT, n INT)", rows, encoding)
+    with path.open("rb") as file:
+        geometry = geometry_of(file.read(100), path.stat().st_size)
+    with PageSource(path, geometry) as source:
+        leaves = [page for page in range(2, source.page_count + 1) if source.page(page)[0] == 13]
+        assert len(leaves) > 20
+        assert not [page for page in leaves if has_torn(source, page, encoding)]
+
+
+@pytest.mark.parametrize("columns", [one.replace("n INT", "n INT CHECK (n >= 1000)") for one in KEYED])
+def test_a_row_that_breaks_a_check_is_kept_apart(tmp_path: Path, repaired: Repair, columns: str) -> None:
+    rows = [(n, f"row {n} " * 20, n * 1000, f"tail {n}") for n in range(1, 200)]
+    original = made(tmp_path / "a.db", columns, rows)
+
+    def damage(file: bytearray) -> None:
+        at = file.index(b"row 150 " * 20 + (150_000).to_bytes(3, "big")) + 160
+        file[at : at + 3] = (-150_000).to_bytes(3, "big", signed=True)
+        overwritten(file, len(file) - 1, bytes(512))
+
+    result = repaired(original, damage)
+    assert result.extra.get("t", 0) == 0
+    assert result.account.tables["t"].doubtful == 1
