@@ -128,3 +128,19 @@ def test_a_row_that_breaks_a_check_is_kept_apart(tmp_path: Path, repaired: Repai
     result = repaired(original, damage)
     assert result.extra.get("t", 0) == 0
     assert result.account.tables["t"].doubtful == 1
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_leaf_that_lost_a_part_of_its_header_hides_no_rows(tmp_path: Path, repaired: Repair, indexed: bool) -> None:
+    original = made(tmp_path / "a.db", "(id INTEGER PRIMARY KEY, n INT)", [(n, n + 1000) for n in range(1, 2001)])
+    if indexed:
+        with databases.opened(original) as connection:
+            connection.execute("CREATE INDEX t_n ON t(n)")
+
+    def damage(file: bytearray) -> None:
+        page = next(at for at in range(PAGE, len(file), PAGE) if file[at] == 13 and file[at + 3] == 1)
+        file[page + 4 : page + 8] = bytes(4)  # the count is 256 now, and the cell content begins nowhere
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({}, {})
+    assert result.account.whole is indexed

@@ -93,11 +93,29 @@ class _Judge:
         head = base + (12 if self.kind == INTERIOR_INDEX else 8)
         pointed, listed = self.pointed(head, count)
         if listed == count and len(pointed) == count and count > 0:
+            more = self.beyond(base, head, pointed)
+            if more:
+                return Carved(self.searched(base, head, more), whole=False)
             rows = self.searched(base, head, pointed) if self.lacks_cells(base, head, pointed) else pointed
             return Carved(rows, whole=len(rows) == count or not self.lacks_cells(base, head, rows))
         misfits = self.misfits if listed == count and len(pointed) * 2 >= count else []
         whole = 0 < count == len(pointed) + len(misfits)
         return Carved(self.searched(base, head, pointed), whole, misfits)
+
+    def beyond(self, base: int, head: int, pointed: list[Row]) -> list[Row]:
+        """Return the rows of all cell pointers where the header is broken and they go on behind its count, else none.
+
+        Where the cell content cannot begin where the header says, the count beside it may have been lost as well
+        (file format, section 1.6). Pointers of deleted cells stay behind the others, but these are hardly ever more
+        than one whose cells are still whole and rise.
+        """
+        content = struct.unpack_from(">H", self.page, base + 5)[0] or 65536
+        border = head + 2 * len(pointed)
+        if self.kind != LEAF_TABLE or border <= content <= min(row.offset for row in pointed):
+            return []
+        rows, _ = self.pointed(head, 0)
+        apart = _disjoint(sorted(rows, key=lambda row: row.offset), set())
+        return rows if len(rows) > len(pointed) + 1 and len(apart) == len(rows) else []
 
     def lacks_cells(self, base: int, head: int, pointed: list[Row]) -> bool:
         """Answer whether the cell content holds more than cells and free blocks: then the count is wrong."""
