@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from toolkit.sqlite.account import Gap, Key, TableAccount
 from toolkit.sqlite.connect import quoted
 from toolkit.sqlite.refill.shape import Pair
+from toolkit.sqlite.salvage.shape import affinity
 
 NEAR = 100
 """Rows of the reference on each side of a gap that tell how many were deleted around it."""
@@ -113,13 +114,31 @@ def create(connection: sqlite3.Connection, pair: Pair) -> None:
         columns = f"k0 INTEGER PRIMARY KEY, place INTEGER, gap INTEGER, fate INTEGER NOT NULL DEFAULT {Fate.PUT:d}"
         columns += ", proven INTEGER NOT NULL DEFAULT 0"
         connection.execute(f"CREATE TABLE {pair.wanted}({columns})")
+        _by_gap(connection, pair)
         return
-    keys = [f'k{number} COLLATE "{name}"' for number, name in enumerate(pair.ours.collations)]
+    kinds = _kinds(connection, pair)
+    keys = [f'k{number} {kinds[number]} COLLATE "{name}"' for number, name in enumerate(pair.ours.collations)]
     listed = ", ".join(f"k{number}" for number in range(len(keys)))
     connection.execute(
         f"CREATE TABLE {pair.wanted}({', '.join(keys)}, gap INTEGER, fate INTEGER NOT NULL DEFAULT {Fate.PUT:d}, "
         f"proven INTEGER NOT NULL DEFAULT 0, PRIMARY KEY({listed})) WITHOUT ROWID"
     )
+    _by_gap(connection, pair)
+
+
+def _kinds(connection: sqlite3.Connection, pair: Pair) -> list[str]:
+    """Return a type for each column of the key with the affinity of the reference's, without which no index is used."""
+    rows = connection.execute(
+        "SELECT name, type FROM pragma_table_info(?, ?)", (pair.theirs.table, pair.theirs.schema)
+    ).fetchall()
+    declared = {quoted(name).lower(): kind for name, kind in rows}
+    return [affinity(declared.get(key.lower(), "")) for key in pair.theirs.key]
+
+
+def _by_gap(connection: sqlite3.Connection, pair: Pair) -> None:
+    """Make the index without which each of thousands of gaps would cost a look at every row."""
+    schema, _, table = pair.wanted.partition(".")
+    connection.execute(f"CREATE INDEX {schema}.{table}_by_gap ON {table}(gap)")
 
 
 def collect(connection: sqlite3.Connection, pair: Pair, number: int, gap: Gap) -> None:
@@ -128,9 +147,9 @@ def collect(connection: sqlite3.Connection, pair: Pair, number: int, gap: Gap) -
     keys = ", ".join(f"k{n}" for n in range(len(pair.ours.key)))
     theirs = ", ".join(f"r.{key}" for key in pair.theirs.key)
     connection.execute(
-        f"INSERT OR IGNORE INTO {pair.wanted}({keys}, gap) SELECT {theirs}, {number} FROM {pair.theirs.where} r "
+        f"INSERT OR IGNORE INTO {pair.wanted}({keys}, gap) SELECT {theirs}, ? FROM {pair.theirs.where} r "
         f"WHERE {condition} AND NOT EXISTS (SELECT 1 FROM {pair.ours.where} o WHERE {pair.same_key('o', 'r')})",
-        parameters,
+        (number, *parameters),
     )
 
 
@@ -161,17 +180,36 @@ def count(connection: sqlite3.Connection, pair: Pair, fate: Fate) -> int:
 def doubt_where_much_was_deleted(connection: sqlite3.Connection, pair: Pair, account: TableAccount) -> int:
     """Doubt the rows of gaps around which many rows were deleted since; return how many gaps that were."""
     doubted = 0
-    for number, gap in enumerate(account.gaps):
-        if gap.rows is not None:
-            continue
+    for first, last in _chains(account.gaps):
         seen = gone = 0
-        for key, later in ((gap.after, False), (gap.before, True)):
+        for key, later in ((account.gaps[first].after, False), (account.gaps[last].before, True)):
             if key is not None:
                 counts = _around(connection, pair, key, later=later)
                 seen, gone = seen + counts[0], gone + counts[1]
         if seen >= FEWEST and gone > seen * MOST_GONE:
-            doubted += mark(connection, pair, Fate.DOUBTFUL, f"w.gap = {number}") > 0
+            for number in range(first, last + 1):
+                doubted += mark(connection, pair, Fate.DOUBTFUL, f"w.gap = {number}") > 0
     return doubted
+
+
+def _chains(gaps: Sequence[Gap]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of the gaps that a single key parts from each other, as those of one broken page.
+
+    What lies around such a page is asked once, not for each row that was carved from it. Gaps of which it is known how
+    many rows they lack are left out.
+    """
+    first, end = -1, -1
+    for number, gap in enumerate(gaps):
+        if gap.rows is not None:
+            continue
+        if end >= 0 and end == number - 1 and gap.after is not None and gap.after == gaps[end].before:
+            end = number
+            continue
+        if end >= 0:
+            yield first, end
+        first = end = number
+    if end >= 0:
+        yield first, end
 
 
 def _around(connection: sqlite3.Connection, pair: Pair, key: Key, *, later: bool) -> tuple[int, int]:
@@ -255,9 +293,9 @@ def _short_runs(
         f"r.{key}{' DESC' if down else ''}" for key, down in zip(pair.theirs.key, pair.theirs.descending, strict=True)
     )
     rows = connection.cursor().execute(
-        f"SELECT EXISTS (SELECT 1 FROM {pair.wanted} w WHERE {pair.is_wanted('r')} AND w.gap = {number}), {theirs} "
+        f"SELECT EXISTS (SELECT 1 FROM {pair.wanted} w WHERE {pair.is_wanted('r')} AND w.gap = ?), {theirs} "
         f"FROM {pair.theirs.where} r WHERE {condition} ORDER BY {order}",
-        parameters,
+        (number, *parameters),
     )
     run: list[tuple[object, ...]] = []
     present, open_end = 0, gap.after is None
