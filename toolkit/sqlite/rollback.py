@@ -121,6 +121,22 @@ def read(path: str | os.PathLike[str], *, page_size: int = 0, database_pages: in
         os.close(descriptor)
 
 
+def wiped(path: str | os.PathLike[str]) -> bool:
+    """Answer whether there is a -journal at `path` that once held pages and is zeros now. Raises `OSError`.
+
+    A finished transaction takes away the header only, or the file (section 3): what zeros the pages is a crash of the
+    file system, which had given the file its size but not its content.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return size > SECTORS[0] + PAGE_SIZES[0] and not any(
+                piece.strip(b"\0") for piece in iter(lambda: file.read(1 << 20), b"")
+            )
+    except FileNotFoundError:
+        return False
+
+
 def image(descriptor: int, journal: Journal, record: Record) -> bytes:
     """Return the page image of `record` from the open -journal. Raises `OSError`."""
     return os.pread(descriptor, journal.page_size, record.offset)

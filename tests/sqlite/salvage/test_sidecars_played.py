@@ -72,3 +72,16 @@ def test_a_journal_that_was_cut_within_a_page_is_not_whole(tmp_path: Path) -> No
     account = repair(source, output, scratch=tmp_path)
     assert any("-journal are broken or missing" in doubt for doubt in account.doubts)
     assert not account.whole
+
+
+def test_a_journal_of_nothing_but_zeros_is_said(tmp_path: Path) -> None:
+    path = sidecars.persisted_journal_of(tmp_path / "a.db")
+    for number, wiped in enumerate((False, True)):
+        if wiped:
+            size = Path(f"{path}-journal").stat().st_size
+            Path(f"{path}-journal").write_bytes(bytes(size))
+        scratch = tmp_path / f"scratch-{number}"
+        scratch.mkdir()
+        account = repair(path, tmp_path / f"output-{number}.db", scratch=scratch)
+        assert account.whole is not wiped
+        assert any("zeros" in doubt for doubt in account.doubts) is wiped

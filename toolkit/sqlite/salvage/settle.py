@@ -98,6 +98,10 @@ class _Work:
             stated = int.from_bytes(_head(self.source)[28:32], "big")
             if stated < found.pages <= stated * 5 // 4:
                 alone.doubts.append("it has more pages than its header counts: a transaction may be half written")
+        if rollback.wiped(os.fspath(self.source) + "-journal"):
+            alone.doubts.append(
+                "the -journal holds nothing but zeros: a transaction that was cut off stays half written"
+            )
         self.result.files = [alone]
         if not found.sound and frames is None and journal is None and not found.begin and not found.newlines:
             self._realign(found.header)
