@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,3 +146,37 @@ def test_a_leaf_that_lost_a_part_of_its_header_hides_no_rows(tmp_path: Path, rep
     result = repaired(original, damage)
     assert (result.missing, result.extra) == ({}, {})
     assert result.account.whole is indexed
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_pages_of_an_unknown_index_do_not_fill_the_holes_of_a_table(
+    tmp_path: Path, repaired: Repair, torn: bool
+) -> None:
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE t(a INT, b INT, v REAL NOT NULL, q INT, PRIMARY KEY(a, b)) WITHOUT ROWID")
+        connection.executemany(
+            "INSERT INTO t VALUES (?, ?, ?, NULL)", ((n % 7, 9000 + n, n + n % 2 / 2) for n in range(1500))
+        )
+        connection.execute("CREATE TABLE log(at INT, level INT)")
+        connection.executemany("INSERT INTO log VALUES (?, ?)", ((9000 + n, n % 5) for n in range(900)))
+        connection.execute("CREATE INDEX log_level ON log(level, at DESC)")
+
+    def damage(file: bytearray) -> None:
+        page = file.index(struct.pack(">d", 701.5)) // PAGE * PAGE
+        file[page : page + PAGE] = bytes(PAGE)
+        for at in range(PAGE, len(file), PAGE):
+            first = at + int.from_bytes(file[at + 8 : at + 10], "big")
+            if torn and file[at] == 10 and file[first + 1] == 4:  # a leaf of the index: it loses cell pointers
+                file[at + 512 : at + 1024] = bytes(512)
+        connection = sqlite3.connect(":memory:")
+        connection.deserialize(bytes(file))
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("DELETE FROM sqlite_master WHERE tbl_name='log'")
+        connection.commit()
+        file[:] = connection.serialize()
+        connection.close()
+
+    result = repaired(path, damage)
+    assert result.extra == {}
+    assert 50 < result.missing["t"] < 500

@@ -203,7 +203,8 @@ class _Judge:
             other = by_key.get(key)
             if other is None or (row.offset in certain and other.offset not in certain):
                 by_key[key] = row
-        return sorted(by_key.values(), key=lambda row: row.rowid)
+        places = {row.offset: at for at, row in enumerate(pointed)}
+        return sorted(by_key.values(), key=lambda row: (row.rowid, places.get(row.offset, len(places))))
 
     def everywhere(self, head: int) -> Iterator[Row]:
         """Yield every believable cell of the page, wherever it begins."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from toolkit.sqlite.account import Gap
+from toolkit.sqlite.order import known, sort_key
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages import record
 from toolkit.sqlite.pages.chains import payload_from
@@ -14,7 +16,7 @@ from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.salvage import build
 from toolkit.sqlite.salvage.adopt import Known
 from toolkit.sqlite.salvage.carve import carve
-from toolkit.sqlite.salvage.profile import Profile
+from toolkit.sqlite.salvage.profile import LEAST_ROWS, Profile
 from toolkit.sqlite.salvage.shape import Shape
 from toolkit.sqlite.salvage.stretches import Entries, gaps, stretches
 from toolkit.sqlite.salvage.survey import Survey, Tree
@@ -147,13 +149,28 @@ class _Collecting:
             return True
         if not narrow and any(len(values) < len(self.shape.columns) for values in rows):
             return False
-        if narrow and self.known.keyed(self.shape, rows, self.image.encoding) < SAME and len(rows[0]) in self.widths:
+        if not self._rise(rows, nearly=broken):
+            self.left_out = True
+            return True
+        unsure = narrow and (len(rows) < LEAST_ROWS or len(rows[0]) in self.widths)
+        if unsure and self.known.keyed(self.shape, rows, self.image.encoding) < SAME:
             self.left_out = True  # just as likely entries of an index
         elif self._strange(rows, LIKELY if narrow else USUAL):
             self.left_out = True
         else:
             self._take(page, entries, carved=True)
         return True
+
+    def _rise(self, rows: list[list[Value]], *, nearly: bool) -> bool:
+        """Answer whether the keys of a page rise, as those of a table do and those of another tree need not.
+
+        `nearly`: most of them, since a cell that was carved has no certain place among the others.
+        """
+        if not known(self.shape.orders):
+            return True
+        keys = [sort_key(values[: self.shape.keys], self.shape.orders, self.image.encoding) for values in rows]
+        rising = sum(one < other for one, other in itertools.pairwise(keys))
+        return rising * 2 >= len(keys) - 1 if nearly else rising == len(keys) - 1
 
     def _strange(self, rows: list[list[Value]], least: float) -> bool:
         """Answer whether these are rather rows of something else: a reference does not have them or their like."""
