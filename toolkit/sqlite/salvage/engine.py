@@ -14,8 +14,9 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite import blocks, header
 from toolkit.sqlite.account import Account, Candidate, Gap, Strategy, TableAccount
 from toolkit.sqlite.connect import connect
+from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.pages.walk import geometry_of
-from toolkit.sqlite.salvage import counters, leftover, texts
+from toolkit.sqlite.salvage import counters, leftover, owners, texts
 from toolkit.sqlite.salvage.carve import LEAST, MOST
 from toolkit.sqlite.salvage.contain import contained, of_all
 from toolkit.sqlite.salvage.finish import Finish
@@ -69,6 +70,21 @@ def repair(
     except BaseException:
         _discard(output)
         raise
+
+
+def _swapped(path: Path) -> bool:
+    """Answer whether tables of a database that SQLite calls sound have the trees of each other."""
+    answers: list[bool] = []
+    with contained(lambda _: None):
+        answers.append(owners.swapped(path, _geometry(path)))
+    return any(answers)
+
+
+def _geometry(path: Path) -> Geometry:
+    size = os.stat(path).st_size
+    with open(path, "rb") as file:
+        head = file.read(100)
+    return geometry_of(head[:28] + bytes(4) + head[32:], size)
 
 
 def _discard(output: Path) -> None:
@@ -135,7 +151,8 @@ class _Repair:
                     one.doubts.append("a -journal of another database lies beside it; its own may be lost")
                     ways = [_Way(one, one.path, None, found)]
                 continue
-            if found.sound and not one.suspects and (found.objects or self._is_empty(one)):
+            as_it_is = found.sound and not one.suspects and (found.objects or self._is_empty(one))
+            if as_it_is and not _swapped(one.path):
                 ways.append(_Way(one, one.path, None, found))
                 if number == 0:
                     break
@@ -175,12 +192,9 @@ class _Repair:
             os.rename(settled.path, copy)  # a copy of a large file takes as long as all the rest
         else:
             blocks.copy_file(os.fspath(settled.path), os.fspath(copy))
-        size = os.stat(copy).st_size
-        with open(copy, "rb") as file:
-            head = file.read(100)
-        geometry = geometry_of(head[:28] + bytes(4) + head[32:], size)
-        incremental = any(head[64:68])
+        geometry = _geometry(copy)
         with Image(copy, geometry) as image:
+            incremental = any(image.header[64:68])
             mended = Mender(
                 image,
                 reference=self.reference,
@@ -223,7 +237,7 @@ class _Repair:
         way.checked = checked and finish.as_it_is
         way.apart, way.broken = kept_apart, finish.broken
         way.doubtful = [(table, row.rowid) for table, row in apart]
-        way.said += said + mended.said
+        way.said += [*said, *mended.moved.values(), *mended.said]
         marred = [f"the statement of {label} held bytes that are no text" for label in mended.schema.marred]
         marred += [
             f"the statement of table {name} is broken: it was told again by what is left of it and by its rows"
@@ -285,7 +299,7 @@ def _best(ways: list[_Way]) -> _Way:
 def _strategy(settled: Settled, mended: Mended, rebuilt: list[Rebuilt]) -> Strategy:
     if any(mended.carved.values()):
         return "carve"
-    if mended.tables or mended.schema.damaged:
+    if mended.tables or mended.moved or mended.schema.damaged:
         return "mend"
     if mended.indexes:
         return "indexes"
@@ -300,7 +314,10 @@ def _reason(way: _Way, ways: list[_Way], faults: list[str]) -> str:
     if way.mended is None:
         return "; ".join(way.said)
     tables = ", ".join(way.mended.tables[:5])
-    said = f"the pages of {tables} were damaged" if tables else "no table was damaged"
+    moved = ", ".join(list(way.mended.moved)[:5])
+    said = f"the schema named wrong roots for {moved}" if moved else "no table was damaged"
+    if tables:
+        said = f"the pages of {tables} were damaged"
     return said + (f"; the best of {len(ways)} ways, with {way.found.total} rows" if len(ways) > 1 else "")
 
 

@@ -16,7 +16,7 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import build, copied, counters, emptied, leftover, orphans, remains, spans, witness
+from toolkit.sqlite.salvage import build, copied, counters, emptied, leftover, orphans, owners, remains, spans, witness
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
@@ -42,6 +42,7 @@ MOST_UNPLACED = 1000
 class Mended:
     """What was mended: rows carved and stretches not covered by table, indexes to fill, rows that fit nowhere.
 
+    `moved` is a sentence on each table whose tree is not where the schema says.
     `freed`: every page that no tree holds is in the freelist, so the file can stay as it is; `lone` are then the
     rows of the pages that are `unplaced`, read before.
     """
@@ -58,6 +59,7 @@ class Mended:
     indexes: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     unkeyed: dict[str, Unkeyed] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
     freed: bool = False
     said: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
@@ -88,13 +90,13 @@ class Mender:
     def run(self) -> Mended:
         """Mend the image. Raises `OSError`, `CancelledError`, `sqlite3.Error` (of the reference)."""
         self.found = scan.scan(self.image, on_progress=self.on_progress, should_stop=self.should_stop)
-        self._begin(incomplete=False)
-        if self._ownerless() and self.reference is not None:
-            self._begin(incomplete=True)
-        if self._ownerless():
-            self.result.doubts.append("there are pages of tables or indexes that the schema does not name")
         known = Known(self.reference)
         try:
+            self._begin(known, incomplete=False)
+            if self._ownerless() and self.reference is not None:
+                self._begin(known, incomplete=True)
+            if self._ownerless():
+                self.result.doubts.append("there are pages of tables or indexes that the schema does not name")
             targets = self._targets(known)
             adoption = Adoption(self.survey, list(targets.values()), known, thorough=self.thorough)
             with contained(functools.partial(self._doubt, "pages that lost their table")):
@@ -116,7 +118,7 @@ class Mender:
         )
         return self.result
 
-    def _begin(self, *, incomplete: bool) -> None:
+    def _begin(self, known: Known, *, incomplete: bool) -> None:
         """Read the schema and the trees; `incomplete`: it lacks objects that the reference may know."""
         self.survey = Survey(self.image, self.found)
         self.schema = schemas.read(self.survey, self.reference, self.remains, incomplete=incomplete)
@@ -125,6 +127,8 @@ class Mender:
         self.trees: dict[str, Tree] = {}
         self.index_trees: dict[str, Tree] = {}
         self.profiles: dict[str, Profile] = {}
+        with contained(functools.partial(self._doubt, "which tree is whose")):
+            self.result.moved = owners.settle(self.survey, self.schema, known)
         self._grow()
 
     def _ownerless(self) -> bool:

@@ -102,6 +102,15 @@ def read(
     return schema
 
 
+def sound(path: Path) -> Schema:
+    """Return the schema of a database that SQLite reads. Raises `sqlite3.Error`."""
+    schema = Schema(reference_entries(path))
+    for entry in schema.entries:
+        entry.assumed = False
+    _prove(schema)
+    return schema
+
+
 def _retell(schema: Schema, survey: Survey) -> None:
     """Bring back tables whose statement no longer parses or holds bytes that are no text, with what depends on them.
 
