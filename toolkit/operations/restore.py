@@ -22,7 +22,7 @@ from toolkit.events import UndoOffer
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
-from toolkit.operations.application.services import Command, active, stop_title, stopped
+from toolkit.operations.application.services import Command, active, stopped
 from toolkit.operations.health import remember_placed
 from toolkit.operations.plan import Plan
 from toolkit.operations.report import Ending, Report
@@ -428,7 +428,6 @@ def _services_down(run: _Run, services: tuple[Command, ...]) -> Iterator[None]:
     if not services:
         yield
         return
-    run.job.step("stop", stop_title(services))
     run.keep(stopped=services)
     with stopped(services, run.job, run.report):
         yield

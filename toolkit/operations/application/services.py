@@ -84,13 +84,10 @@ def start_all(services: Sequence[Command]) -> list[ServiceError]:
     return failures
 
 
-def stop_title(services: Sequence[Command]) -> str:
-    """Return the title of the step that stops `services`."""
-    return f"Stopping {', '.join(service.name for service in services)}"
-
-
-def start_title(services: Sequence[Command]) -> str:
-    """Return the title of the step that starts `services` again."""
+def step_title(step: str, services: Sequence[Command]) -> str:
+    """Return the title of the step `stop` or `start` of `services`."""
+    if step == "stop":
+        return f"Stopping {', '.join(service.name for service in services)}"
     return f"Starting {', '.join(sorted(service.name for service in services))}"
 
 
@@ -101,7 +98,7 @@ def active(services: Sequence[Command]) -> tuple[Command, ...]:
 
 @contextlib.contextmanager
 def stopped(services: Sequence[Command], job: Job, report: Report, *, also: Sequence[Command] = ()) -> Iterator[None]:
-    """Stop `services` for the block, and start them again in the opposite order whatever happens in it.
+    """Stop `services` for the block, and start them again in the opposite order whatever happens in it: two steps.
 
     `also` are started with them after a block that ends well: services that were down already, since they had failed.
 
@@ -109,6 +106,8 @@ def stopped(services: Sequence[Command], job: Job, report: Report, *, also: Sequ
     that does not start becomes a warning of `report`.
     """
     down: list[Command] = []
+    if services:
+        job.step("stop", step_title("stop", services))
     try:
         for service in services:
             down.append(service)
@@ -118,7 +117,7 @@ def stopped(services: Sequence[Command], job: Job, report: Report, *, also: Sequ
         down.extend(also)
     finally:
         if down:
-            job.step("start", start_title(down), cancel="never")
+            job.step("start", step_title("start", down), cancel="never")
         for failure in start_all(list(reversed(down))):
             report.warn(
                 failure.code,

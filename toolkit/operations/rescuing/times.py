@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from toolkit.operations.application.services import Command, start_title, stop_title
+from toolkit.operations.application.services import Command, step_title
 from toolkit.operations.pace import Estimate, total
 from toolkit.operations.pace_records import History
 from toolkit.operations.repairing import outputs
@@ -40,10 +40,8 @@ class Times:
 
     def step(self, name: str, patients: Sequence[Patient]) -> Estimate | None:
         """Return how long the step `name` takes for all `patients`, each on the way that it takes; None: unknown."""
-        if name == "stop":
-            return self._history.same("stop", stop_title(self._stop))
-        if name == "start":
-            return self._history.same("start", start_title(self._begun))
+        if name in ("stop", "start"):
+            return self._history.same(name, step_title(name, self._stop if name == "stop" else self._begun))
         if name == "smoke":
             return self._history.same("smoke", smoke_title(self._profile))
         return total([self._of(name, one, one.option) for one in patients if one.option is not None])

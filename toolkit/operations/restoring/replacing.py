@@ -24,7 +24,7 @@ from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
 from toolkit.operations.application import holding
-from toolkit.operations.application.services import Command, stop_title, stopped
+from toolkit.operations.application.services import Command, stopped
 from toolkit.operations.report import Report
 from toolkit.operations.restoring import aside, safety
 from toolkit.operations.restoring import journal as restore_journal
@@ -261,8 +261,6 @@ def _services_down(run: _Run) -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def _stopped(run: _Run) -> Iterator[None]:
     orders = run.orders
-    if orders.stop:
-        run.job.step("stop", stop_title(orders.stop))
     run.keep(stopped=(*orders.stop, *orders.start))
     with stopped(orders.stop, run.job, run.report, also=orders.start):
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from toolkit.operations.application.services import Command, start_title, stop_title
+from toolkit.operations.application.services import Command, step_title
 from toolkit.operations.pace import Estimate, timed
 from toolkit.operations.pace_records import History
 from toolkit.operations.plan import Step
@@ -69,5 +69,4 @@ def _estimate(name: str, amounts: Amounts, history: History) -> Estimate | None:
         return history.estimate("safety", size=amounts.kept_bytes, items=amounts.kept_items)
     if name == "place":
         return history.estimate("place", size=amounts.checked if amounts.deep else 0, items=amounts.items)
-    title = stop_title(amounts.services) if name == "stop" else start_title(amounts.services)
-    return history.same(name, title)
+    return history.same(name, step_title(name, amounts.services))

@@ -13,7 +13,7 @@ from toolkit import durable
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
 from toolkit.operations.application import holding
-from toolkit.operations.application.services import Command, commands_of, start_title, stop_title, stopped
+from toolkit.operations.application.services import Command, commands_of, step_title, stopped
 from toolkit.operations.health import remember_placed
 from toolkit.operations.pace import takes, timed
 from toolkit.operations.pace_records import History
@@ -57,7 +57,7 @@ def _steps(services: Sequence[Command], back: Sequence[KeptDatabase], history: H
         if name == "place":
             yield timed(step, history.estimate("names", items=len(back)))
         else:
-            yield timed(step, history.same(name, stop_title(services) if name == "stop" else start_title(services)))
+            yield timed(step, history.same(name, step_title(name, services)))
 
 
 def _back(record: AsideRecord) -> list[KeptDatabase]:
@@ -97,8 +97,6 @@ def apply(session: Session, record: AsideRecord, plan: Plan, job: Job, report: R
         )
         restore_journal.write(path, journal)
         try:
-            if services:
-                job.step("stop", stop_title(services))
             with stopped(services, job, report):
                 holding.wait_until_free(targets, job, stop=False, accept_unseen=assume_unused)
                 journal = _exchange(session, record, journal, path, job)
