@@ -104,12 +104,11 @@ def write_leaves(image: Image, cells: Iterable[tuple[int, bytes]]) -> list[tuple
             keys.append(rowid)
             yield cell
 
-    done = 0
     for group in packed(bare(), image.geometry.usable - 8):
         number = image.new()
         image.write(number, page_of(LEAF_TABLE, group, image.geometry))
-        found.append((number, keys[done], keys[done + len(group) - 1]))
-        done += len(group)
+        found.append((number, keys[0], keys[len(group) - 1]))
+        del keys[: len(group)]
     return found
 
 

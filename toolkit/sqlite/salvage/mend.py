@@ -235,12 +235,12 @@ class Mender:
         counts = self.found.counts
         for place in tree.places:
             if place.page and not place.broken:
-                bad = misfits(self.survey, place.page, shape)
+                bad = misfits(self.survey, place.page, shape, quick=not self.thorough)
                 tree.damaged = tree.damaged or bad > 0
                 if bad * 2 > counts[place.page]:
                     self.survey.drop(tree, place)
         for page in list(tree.inner):
-            bad = misfits(self.survey, page, shape)
+            bad = misfits(self.survey, page, shape, quick=not self.thorough)
             tree.damaged = tree.damaged or bad > 0
             if bad * 2 > counts[page]:
                 tree.inner.remove(page)
@@ -444,7 +444,7 @@ class Mender:
         widths = {len(index.columns) for one in shapes for index in one.indexes}
         widths |= {len(one.columns) for one in shapes if one.without_rowid}
         profile = self.profiles.get(entry.name, Profile())
-        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, widths, cut=self.cut)
+        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, widths, cut=self.cut, quick=not self.thorough)
         self.result.unkeyed[entry.name] = taken
         self.result.tables.append(entry.name)
         self.result.carved[entry.name] = taken.carved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -11,11 +12,12 @@ from toolkit.sqlite.order import known, sort_key
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages import record
 from toolkit.sqlite.pages.chains import payload_from
-from toolkit.sqlite.pages.geometry import LEAF_INDEX
+from toolkit.sqlite.pages.geometry import INTERIOR_INDEX, LEAF_INDEX
 from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.salvage import build
 from toolkit.sqlite.salvage.adopt import Known
 from toolkit.sqlite.salvage.carve import carve
+from toolkit.sqlite.salvage.plainrows import PlainRows, checksum
 from toolkit.sqlite.salvage.profile import LEAST_ROWS, Profile
 from toolkit.sqlite.salvage.shape import Shape
 from toolkit.sqlite.salvage.stretches import Entries, gaps, stretches
@@ -31,6 +33,12 @@ of before an ALTER, which entries of its indexes look like."""
 
 TAUGHT = 400
 """Rows of its own from which a table's profile learns."""
+
+LOOKED_AT = 6
+"""Rows of a page of a large file that tell whether it is of the table."""
+
+LEAST_BITS, MOST_BITS = 1 << 23, 1 << 28
+"""Marks by which rows are counted once that lie on two pages."""
 
 
 @dataclass(slots=True)
@@ -57,13 +65,15 @@ class Unkeyed:
         others: AbstractSet[int] = frozenset(),
         *,
         cut: bool = False,
+        quick: bool = False,
     ) -> Unkeyed:
         """Write the records of all pages of `tree`, and of orphans that fit and have new keys, into a plain tree.
 
         `profile` has seen rows of a reference where only that one names the table. `others` are how many values the
-        records of other trees have that may lie among the orphans; a file that is `cut` lacks pages.
+        records of other trees have that may lie among the orphans; a file that is `cut` lacks pages. `quick`: of sound
+        leaves only the types of the values are looked at. Memory is a few bytes a row.
         """
-        return _Collecting(survey, tree, shape, profile, known, others, cut=cut).done()
+        return _Collecting(survey, tree, shape, profile, known, others, cut=cut, quick=quick).done()
 
 
 class _Collecting:
@@ -77,67 +87,130 @@ class _Collecting:
         others: AbstractSet[int],
         *,
         cut: bool,
+        quick: bool,
     ) -> None:
         self.cut = cut
         self.survey, self.tree, self.shape = survey, tree, shape
         self.profile, self.known = profile, known
         self.image = survey.image
-        self.read: dict[int, Entries] = {}
-        self.seen: set[bytes] = set()
-        self.payloads: list[bytes] = []
-        self.carved = 0
-        self.left_out = False
+        self.read: dict[int, Entries | None] = {}
+        self.plain = PlainRows(self.image, survey.found, shape) if quick else None
+        pages = [*tree.inner, *(one.page for one in tree.places)]
+        bits = LEAST_BITS
+        while bits < MOST_BITS and bits < 32 * sum(survey.found.counts[page] for page in pages):
+            bits *= 2
+        self.marks, self.mask = bytearray(bits // 8), bits - 1
+        self.waiting: list[bytes] = []
+        self.rows = self.carved = 0
+        self.left_out = self.damaged = False
         self.widths = {len(index.columns) for index in shape.indexes} | others
 
     def done(self) -> Unkeyed:
-        found, tree = self.survey.found, self.tree
-        for page, broken in [
-            *((page, False) for page in tree.inner),
-            *((one.page, one.broken) for one in tree.places if one.page),
-        ]:
-            self._take(page, _entries(self.survey, page, self.shape, broken=broken or page in found.faults))
-        if tree.holes:
-            lone = [page for page in self.survey.orphans() if found.kinds[page] in (0, 2, 10)]
-            narrow = [page for page in lone if not self._take_lone(page)]
-            self._learn()
-            for page in narrow:
-                self._take_lone(page, narrow=True)
-        leaves = build.write_leaves(
-            self.image,
-            ((at, build.cell_of(self.image, at, payload)) for at, payload in enumerate(self.payloads, 1)),
-        )
+        cells = ((at, build.cell_of(self.image, at, payload)) for at, payload in enumerate(self._payloads(), 1))
+        leaves = build.write_leaves(self.image, cells)
         root = build.table_tree(self.image, [(page, last) for page, _, last in leaves])
-        return Unkeyed(root, self.shape, len(self.payloads), self.carved, self._gaps())
+        return Unkeyed(root, self.shape, self.rows, self.carved, self._gaps())
+
+    def _payloads(self) -> Iterator[bytes]:
+        """Yield every record: those of sound pages first, which SQLite keeps where two have the same key."""
+        found, tree = self.survey.found, self.tree
+        pages = [*tree.inner, *(one.page for one in tree.places if one.page and not one.broken)]
+        late = [one.page for one in tree.places if one.page and one.broken]
+        late += [page for page in pages if page in found.faults]
+        pages = [page for page in pages if page not in found.faults]
+        self._learn(pages)
+        for page in pages:
+            yield from self._sound(page)
+        for page in late:
+            self._take(page, _entries(self.survey, page, self.shape, broken=True))
+            yield from self._taken()
+        if not tree.holes:
+            return
+        narrow = []
+        for page in [page for page in self.survey.orphans() if found.kinds[page] in (0, 2, 10)]:
+            if not self._take_lone(page):
+                narrow.append(page)
+            yield from self._taken()
+        self._learn(pages, least=1)
+        for page in narrow:
+            self._take_lone(page, narrow=True)
+            yield from self._taken()
+
+    def _sound(self, page: int) -> Iterator[bytes]:
+        """Yield the records of a sound page."""
+        rows = self.plain.of(page) if self.plain is not None else None
+        if rows is None:
+            self._take(page, _entries(self.survey, page, self.shape, broken=False))
+            yield from self._taken()
+            return
+        self.read[page] = None
+        self.rows += len(rows)
+        for payload, key in rows:
+            self._is_new(key)
+            yield payload
+
+    def _taken(self) -> Iterator[bytes]:
+        yield from self.waiting
+        self.waiting.clear()
+
+    def _is_new(self, key: int) -> bool:
+        """Mark the key of this checksum; answer whether it was not marked before.
+
+        Some keys share a mark, one in 32 at most: they are written all the same, and only not counted.
+        """
+        place, bit = (key & self.mask) >> 3, 1 << (key & 7)
+        new = not self.marks[place] & bit
+        self.marks[place] |= bit
+        return new
 
     def _gaps(self) -> tuple[Gap, ...]:
-        if not self.tree.damaged and all(None not in one.cells and one.whole for one in self.read.values()):
+        if not self.tree.damaged and not self.damaged:
             return ()
         found = self.survey.found
         below = {child for page in self.read if page in found.interior for child in found.interior[page][0]}
         tops = [page for page in self.read if page not in below]
         roots = [self.tree.root, *(page for page in [*tops, *self.read] if page != self.tree.root)]
-        held = stretches(found, [page for page in roots if page in self.read], self.read.get)
+        held = stretches(found, [page for page in roots if page in self.read], self._held)
         strange = [page for page in self.survey.unexplained() if page not in self.read]
         complete = not (strange or self.left_out or self.cut)
         return gaps(held, self.shape.orders, self.image.encoding, main=self.tree.root, complete=complete)
 
     def _take(self, page: int, entries: Entries, *, carved: bool = False) -> None:
-        self.read[page] = entries
-        broken = carved or page in self.survey.found.faults or not self.survey.found.kinds[page]
+        found, keys = self.survey.found, self.shape.keys
+        lossy = None in entries.cells or not entries.whole
+        broken = carved or page in found.faults or not found.kinds[page]
+        self.damaged |= lossy
+        if lossy or page in found.faults or found.kinds[page] != LEAF_INDEX:
+            self.read[page] = Entries([one and one[:keys] for one in entries.cells], whole=entries.whole)
+        else:
+            self.read[page] = None
         for values in entries.cells:
             if values is not None:
-                key = record.encode(values[: self.shape.keys])
-                if key not in self.seen:
-                    self.seen.add(key)
-                    self.payloads.append(record.encode(values))
-                    self.carved += broken
+                self.waiting.append(record.encode(values))
+                new = self._is_new(checksum(record.encode(values[:keys])))
+                self.rows += new
+                self.carved += new and broken
 
-    def _learn(self) -> None:
+    def _learn(self, pages: list[int], *, least: int = TAUGHT // 10) -> None:
         """Let the profile learn from the rows that the table is known to have, where no reference taught it."""
-        if not self.profile.rows:
-            rows = [values for one in self.read.values() for values in one.cells if values is not None]
-            for values in rows[:: max(1, len(rows) // TAUGHT)]:
-                self.profile.add(values)
+        if self.profile.rows:
+            return
+        rows: list[list[Value]] = []
+        for page in pages[:: max(1, len(pages) // 20)]:
+            there = [one for one in _entries(self.survey, page, self.shape, broken=False).cells if one is not None]
+            rows += there[:: max(1, len(there) // 20)]
+        for values in rows if len(rows) >= least else ():
+            self.profile.add(values)
+
+    def _held(self, page: int) -> Entries | None:
+        """Return the cells of a page that was taken; of a sound leaf the first and the last stand for all."""
+        if page not in self.read:
+            return None
+        known = self.read[page]
+        if known is not None:
+            return known
+        count = self.survey.found.counts[page]
+        return Entries([_read(self.survey, page, at) for at in ((0, count - 1) if count > 1 else range(count))])
 
     def _take_lone(self, page: int, *, narrow: bool = False) -> bool:
         """Take an orphan that fits; False where narrow rows must wait for their turn."""
@@ -203,7 +276,31 @@ def _entries(survey: Survey, number: int, shape: Shape, *, broken: bool) -> Entr
     return Entries(cells)
 
 
-def misfits(survey: Survey, number: int, shape: Shape) -> int:
-    """Count the rows of a sound page that are no records of this table."""
+def misfits(survey: Survey, number: int, shape: Shape, *, quick: bool = False) -> int:
+    """Count the rows of a sound page that are no records of this table; `quick`: none where none of a few is one."""
+    if quick and all(_fits(survey, number, at, shape) for at in _spread(survey.found.counts[number])):
+        return 0
     read = _entries(survey, number, shape, broken=False).cells
     return survey.found.counts[number] - sum(one is not None for one in read)
+
+
+def _spread(count: int) -> range:
+    return range(0, count, max(1, count // LOOKED_AT))
+
+
+def _fits(survey: Survey, number: int, at: int, shape: Shape) -> bool:
+    values = _read(survey, number, at)
+    return values is not None and shape.misfit(values, survey.image.encoding) is None
+
+
+def _read(survey: Survey, number: int, at: int) -> list[Value] | None:
+    """Return the values of one cell of a sound page, None where it cannot be read."""
+    image, kind = survey.image, survey.found.kinds[number]
+    page = image.page(number)
+    place = (12 if kind == INTERIOR_INDEX else 8) + 2 * at
+    cell = nodes.read_cell(page, int.from_bytes(page[place : place + 2], "big"), kind, image.geometry)
+    payload = payload_from(image, page, cell) if cell is not None else None
+    try:
+        return record.decode(payload or b"")
+    except ValueError:
+        return None
