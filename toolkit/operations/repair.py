@@ -20,8 +20,6 @@ from toolkit.operations.restoring import replacing
 from toolkit.operations.session import Session
 from toolkit.profile.adhoc import absolute
 
-LOST_AND_FOUND = "lost_and_found"
-
 
 def looked(made: RepairPlan, plan: Plan) -> RepairReport:
     """Return the report of a plan that is only shown: it ends as the repair would."""
@@ -79,6 +77,7 @@ def _write_lost_and_found(session: Session, made: RepairPlan, output: Path | Non
     """Write what no table could be found for into a file of `recovery/`; beside the output where there is no vault."""
     if not made.mended.account.unplaced:
         return
+    from toolkit.sqlite import apart
     from toolkit.sqlite.export import export_rows
 
     try:
@@ -87,8 +86,8 @@ def _write_lost_and_found(session: Session, made: RepairPlan, output: Path | Non
         if output is None:
             raise
         folder = output.parent
-    target = outputs.free_name(folder, LOST_AND_FOUND, made.path, ".jsonl", session.now())
-    export_rows(made.mended.output, LOST_AND_FOUND, target)
+    target = outputs.free_name(folder, apart.TABLE, made.path, ".jsonl", session.now())
+    export_rows(made.mended.output, made.mended.account.unplaced_in, target)
     made.report.lost_and_found = str(target)
 
 

@@ -99,7 +99,7 @@ class Account:
     """The account of one repair. `strategy` is the cure that was kept, `reason` says why in a sentence.
 
     `kept_objects` and `lost_objects` are the tables, indexes, views and triggers of the schema, as `table users`.
-    `unplaced` rows could be given to no table; they are in the table `lost_and_found` of the output.
+    `unplaced` rows could be given to no table; they are in the table `unplaced_in` of the output.
     `said` are sentences about what was found and done, for the report. `doubts` say what may be missing or half done
     beyond what the tables tell, such as pages of a journal that are broken. `faults` are values that were damaged where
     they lie and stay as they are, such as texts that are not valid; in files up to 16 MiB these are looked for.
@@ -112,6 +112,7 @@ class Account:
     kept_objects: tuple[str, ...] = ()
     lost_objects: tuple[str, ...] = ()
     unplaced: int = 0
+    unplaced_in: str = ""
     candidates: tuple[Candidate, ...] = ()
     said: tuple[str, ...] = field(default=())
     doubts: tuple[str, ...] = ()

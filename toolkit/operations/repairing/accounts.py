@@ -125,7 +125,8 @@ def loss_text(account: Account) -> str:
         more = f" and {len(account.lost_objects) - MOST_NAMED} more" if len(account.lost_objects) > MOST_NAMED else ""
         parts.append(f"of the schema: {shown}{more}")
     if account.unplaced:
-        parts.append(f"{count_text(account.unplaced, 'row')} that no table could be found for (in lost_and_found)")
+        rows = count_text(account.unplaced, "row")
+        parts.append(f"{rows} that no table could be found for (in {account.unplaced_in})")
     if account.doubts:
         more = f" and {len(account.doubts) - MOST_NAMED} more" if len(account.doubts) > MOST_NAMED else ""
         parts.append(f"perhaps more: {', '.join(map(display, account.doubts[:MOST_NAMED]))}{more}")

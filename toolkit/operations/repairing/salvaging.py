@@ -29,7 +29,7 @@ class SalvagedTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Salvaged(msgspec.Struct, frozen=True, kw_only=True):
-    """What was got out of a damaged database, and how. `unplaced` rows are in the table `lost_and_found`."""
+    """What was got out of a damaged database, and how. `unplaced` rows are in a table of their own."""
 
     strategy: str
     reason: str
@@ -117,7 +117,7 @@ def warn_of(account: Account, path: str, report: Report) -> None:
             report.warn("rows-lost", _loss(table), subject=name)
     if account.unplaced:
         rows = count_text(account.unplaced, "row")
-        report.warn("rows-unplaced", f"{rows} fitted no table and went to lost_and_found", subject=path)
+        report.warn("rows-unplaced", f"{rows} fitted no table and went to {account.unplaced_in}", subject=path)
     for name in account.lost_objects:
         report.warn("object-lost", "this part of the schema could not be got back", subject=name)
 

@@ -9,18 +9,14 @@ still refers to it, or the number of rows that are missing where it lies.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 
+from toolkit.sqlite import apart
 from toolkit.sqlite.account import Gap, TableAccount
 from toolkit.sqlite.connect import quoted
-from toolkit.sqlite.refill import shape as shapes
 from toolkit.sqlite.refill import wanted
 from toolkit.sqlite.refill.shape import OURS, Pair
 from toolkit.sqlite.refill.wanted import Fate
 from toolkit.sqlite.refill.witnesses import Link
-
-APART = "lost_and_found"
-"""Rows that are kept apart go to a table of this name and that of their own table."""
 
 
 def by_name(connection: sqlite3.Connection, pair: Pair) -> None:
@@ -60,8 +56,8 @@ def keep_apart(connection: sqlite3.Connection, pair: Pair) -> str | None:
     """
     if not wanted.count(connection, pair, Fate.APART):
         return None
-    there = {name.lower() for name in shapes.tables(connection, OURS)}
-    name = _free(f"{APART}_{pair.ours.table}", there)
+    names = connection.execute(f"SELECT name FROM {OURS}.sqlite_master")
+    name = apart.free_name((one for (one,) in names), pair.ours.table)
     ours = [quoted(mine) for mine, _ in pair.columns]
     theirs = [f"r.{quoted(other)}" for _, other in pair.columns]
     connection.execute(f"CREATE TABLE {OURS}.{quoted(name)}({', '.join(ours)})")
@@ -75,14 +71,6 @@ def keep_apart(connection: sqlite3.Connection, pair: Pair) -> str | None:
         f"CROSS JOIN {pair.theirs.where} r ON {pair.is_wanted('r')} WHERE w.fate = {Fate.APART:d}"
     )
     return name
-
-
-def _free(name: str, there: Iterable[str]) -> str:
-    taken, number, found = set(there), 1, name
-    while found.lower() in taken:
-        number += 1
-        found = f"{name}_{number}"
-    return found
 
 
 def unproven(connection: sqlite3.Connection, pair: Pair, account: TableAccount) -> tuple[int, tuple[Gap, ...]]:

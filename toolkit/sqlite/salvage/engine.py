@@ -100,7 +100,7 @@ class _Way:
         self.settled, self.path, self.mended, self.found = settled, path, mended, found
         self.strategy: Strategy = settled.strategy
         self.said = list(settled.said)
-        self.apart = 0
+        self.apart, self.apart_in = 0, ""
         self.broken: list[str] = []
         self.doubts: list[str] = []
         self.doubtful: list[tuple[str, int]] = []
@@ -227,7 +227,7 @@ class _Repair:
             said += [one.text for one in rebuilt]
             with contained(doubts.append):
                 said += counters.settle(connection)
-            apart, kept_apart = [*mended.apart, *finish.apart], 0
+            apart, kept_apart = [*mended.apart, *finish.apart], ("", 0)
             with contained(doubts.append):
                 lone = leftover.lone_rows(image, mended.unplaced) if mended.lone is None else mended.lone
                 kept_apart = leftover.keep(connection, apart, lone)
@@ -235,7 +235,7 @@ class _Repair:
         checked = finish.checked and not (small or finish.broken or finish.unfilled or rebuilt)
         way = _Way(settled, written, mended, measure(written, full=small, checked=checked, count=True))
         way.checked = checked and finish.as_it_is
-        way.apart, way.broken = kept_apart, finish.broken
+        (way.apart_in, way.apart), way.broken = kept_apart, finish.broken
         way.doubtful = [(table, row.rowid) for table, row in apart]
         way.said += [*said, *mended.moved.values(), *mended.said]
         marred = [f"the statement of {label} held bytes that are no text" for label in mended.schema.marred]
@@ -271,9 +271,10 @@ class _Repair:
             strategy=way.strategy,
             reason=_reason(way, ways, faults),
             tables=_tables(way),
-            kept_objects=tuple(label for label in way.found.objects if label != f"table {leftover.TABLE}"),
+            kept_objects=tuple(label for label in way.found.objects if label != f"table {way.apart_in}"),
             lost_objects=tuple(way.lost),
             unplaced=way.apart,
+            unplaced_in=way.apart_in,
             candidates=tuple(
                 Candidate(
                     other.strategy, other.found.rows, len(other.found.failed), "kept" if other is way else "fewer rows"
@@ -324,7 +325,7 @@ def _reason(way: _Way, ways: list[_Way], faults: list[str]) -> str:
 def _tables(way: _Way) -> dict[str, TableAccount]:
     accounts = {}
     for name, rows in way.found.rows.items():
-        if name == leftover.TABLE:
+        if name == way.apart_in:
             continue
         if way.mended is None:
             accounts[name] = TableAccount(read=rows)
