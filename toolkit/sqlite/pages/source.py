@@ -15,12 +15,13 @@ PIECE = 4 * 1024 * 1024
 class PageSource:
     """The pages of the file `path`, numbered from 1; a page that the file cuts off is filled up with zeros.
 
-    Memory stays flat: pieces of 4 MiB, and one for single pages. Raises `OSError`.
+    The first begins at byte `begin`. Memory stays flat: pieces of 4 MiB, and one for single pages. Raises `OSError`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], geometry: Geometry) -> None:
+    def __init__(self, path: str | os.PathLike[str], geometry: Geometry, begin: int = 0) -> None:
         self.geometry = geometry
         self.path = os.fspath(path)
+        self.begin = begin
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self._descriptor).st_size
 
@@ -46,7 +47,7 @@ class PageSource:
     def page(self, number: int) -> bytes:
         """Return page `number`; zeros where the file does not reach."""
         size = self.geometry.page_size
-        data = os.pread(self._descriptor, size, (number - 1) * size)
+        data = os.pread(self._descriptor, size, self.begin + (number - 1) * size)
         return data if len(data) == size else data.ljust(size, b"\0")
 
     @property
@@ -60,5 +61,5 @@ class PageSource:
         step = max(1, PIECE // size)
         for first in range(1 + part * step, self.page_count + 1, parts * step):
             count = min(step, self.page_count + 1 - first)
-            data = os.pread(self._descriptor, count * size, (first - 1) * size)
+            data = os.pread(self._descriptor, count * size, self.begin + (first - 1) * size)
             yield first, data if len(data) == count * size else data.ljust(count * size, b"\0")

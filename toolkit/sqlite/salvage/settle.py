@@ -16,6 +16,7 @@ from toolkit.errors import UnrepairableError
 from toolkit.sqlite import blocks, envelope, header, rollback, wal, walfit
 from toolkit.sqlite.account import Strategy
 from toolkit.sqlite.connect import connect_private
+from toolkit.sqlite.headerfields import Fault
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.rollbackfit import Judgement, Standing, judge
@@ -78,21 +79,22 @@ class _Work:
         )
         if found.kind in ("empty", "other", "encrypted"):
             raise UnrepairableError(found.faults[0].text, subject=self.source, hint="restore the newest good backup")
-        base, said, cut = self.scratch / "base.db", [], any(fault.code == "cut" for fault in found.faults)
+        base, cut = self.scratch / "base.db", any(fault.code == "cut" for fault in found.faults)
+        mended: tuple[Fault, ...] = ()
         if found.sound and self.move and frames is None and journal is None:
             os.rename(self.source, base)
         elif found.sound:
             blocks.copy_file(os.fspath(self.source), os.fspath(base))
         else:
-            mending = envelope.mend(
+            mended = envelope.mend(
                 self.source,
                 base,
                 wal=bool(frames),
                 settled=journal is None,
                 reference=self.reference,
                 page_size=page_size,
-            )
-            said = [fault.text for fault in mending.mended if fault.code != "page-1"]
+            ).mended
+        said = [fault.text for fault in mended if fault.code != "page-1"]
         alone = Settled(base, "header" if said else "none", said, cut=cut)
         if any(fault.code == "page-count" for fault in found.faults):
             stated = int.from_bytes(_head(self.source)[28:32], "big")
@@ -103,7 +105,8 @@ class _Work:
                 "the -journal holds nothing but zeros: a transaction that was cut off stays half written"
             )
         self.result.files = [alone]
-        if not found.sound and frames is None and journal is None and not found.begin and not found.newlines:
+        whole = not found.sound and frames is None and journal is None and not found.begin
+        if whole and not any(fault.code == "line-ends" for fault in mended):
             self._realign(found.header)
         if frames is not None:
             self._play_wal(frames, alone)
@@ -121,12 +124,11 @@ class _Work:
             stated = file.read(100)[24:40]
             file.seek(0)
             file.write(head[:24] + stated + head[40:])
-        found = realign(whole, moved, self.scratch)
+        found = realign(whole, moved)
         os.unlink(whole)
         if found is not None:
-            doubts = [found.doubt] if found.doubt else []
-            suspects = frozenset([found.given_up] if found.given_up else [])
-            self.result.files.insert(0, Settled(moved, "header", [found.said], suspects=suspects, doubts=doubts))
+            settled = Settled(moved, "header", found.said, suspects=found.given_up, doubts=found.doubts)
+            self.result.files.insert(0, settled)
 
     def _wal(self) -> wal.Wal | None:
         path = os.fspath(self.source) + "-wal"

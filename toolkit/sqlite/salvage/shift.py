@@ -1,48 +1,41 @@
-"""Bytes put into the middle of a file, or taken out of it: every page behind them lies at another place than it should.
-
-How many they are follows from the page count of the header; where, from the pages: each child that an interior page
-names must lie where it says, with rowids in the range that its parent gives it.
-"""
+"""Bytes or pages put into the midst of a file, or taken out of it: what lies behind them is moved back to its place."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from itertools import accumulate
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from toolkit.sqlite.pages import node as nodes
-from toolkit.sqlite.pages import record
-from toolkit.sqlite.pages.geometry import INTERIOR_TABLE, Geometry
-from toolkit.sqlite.pages.scan import PageMap, scan
+from toolkit.sqlite.pages.geometry import Geometry
+from toolkit.sqlite.pages.scan import scan
 from toolkit.sqlite.pages.source import PageSource
 from toolkit.sqlite.pages.walk import geometry_of, stated_pages
+from toolkit.sqlite.salvage.borders import border
+from toolkit.sqlite.salvage.phases import phases
+from toolkit.sqlite.salvage.places import Run, runs
+from toolkit.sqlite.salvage.roots import Roots
 
 LARGEST = 512 * 1024 * 1024
-"""Files up to this size are looked at: it takes two more copies."""
-
-LEAST_GAIN = 2
-
-MOST_BORDERS = 12
-"""Places at which the border may lie, as far as children tell, that are tried."""
+"""Files up to this size are looked at: it takes another copy."""
 
 
 class Realigned(NamedTuple):
-    """What was done, in a sentence; what may be wrong where the border lies; the page of a row given up for it, or 0.
+    """What was done, and what may be wrong where the borders lie, in sentences; the pages with a row given up for it.
 
-    That row has no record any more, which SQLite reads as one of NULLs: who takes the file has to look at that page.
+    Such a row has no record any more, which SQLite reads as one of NULLs: who takes the file has to look at them.
     """
 
-    said: str
-    doubt: str
-    given_up: int
+    said: list[str]
+    doubts: list[str]
+    given_up: frozenset[int]
 
 
-def realign(source: Path, target: Path, scratch: Path) -> Realigned | None:
-    """Write `source` to `target` with its pages where they belong; None when they do already.
+def realign(source: Path, target: Path) -> Realigned | None:
+    """Write `source` to `target` with its pages where they belong; None when they are there, or nothing tells where.
 
-    `source` begins with a believable header. Raises `OSError`.
+    `source` begins with a believable header. Pages that are missing hold nothing. Raises `OSError`.
     """
     size = os.stat(source).st_size
     with open(source, "rb") as file:
@@ -52,147 +45,52 @@ def realign(source: Path, target: Path, scratch: Path) -> Realigned | None:
     except ValueError:
         return None
     count = stated_pages(head)
-    moved = size - count * geometry.page_size
-    if not moved or not 2 < count <= size // geometry.page_size * 2 + 2 or size > LARGEST or abs(moved) * 2 > size:
+    if not 2 < count <= size // geometry.page_size * 2 + 2 or size > LARGEST:
         return None
     geometry = Geometry(geometry.page_size, geometry.reserved, count, geometry.auto_vacuum)
-    lost = max(0, -moved // geometry.page_size)
-    other = scratch / "moved.db"
-    _write_moved(source, other, moved)
-    with PageSource(source, geometry) as here, PageSource(other, geometry) as there:
-        children = _Children(scan(here), scan(there), count)
-        places, gain = children.borders(lost)
-        if gain < LEAST_GAIN:
-            return None
-        if lost:
-            place, unsure, torn = places[0], -1, b""
-        else:
-            place = _likeliest(places, here, there, geometry)
-            torn, unsure = _join(here.page(place), there.page(place), place, geometry)
-        if unsure >= 0:
-            torn = torn[:unsure] + b"\0" + torn[unsure + 1 :]  # no record: it may be a mixture
-        with open(target, "wb") as file:
-            for number in range(1, count + 1):
-                if number < place:
-                    file.write(here.page(number))
-                elif number == place and not lost:
-                    file.write(torn)
-                elif number < place + lost or (number < place + lost + 2 and children.speak_against(number)):
-                    file.write(bytes(geometry.page_size))
-                else:
-                    file.write(there.page(number))
+    found = _runs(source, size, geometry)
+    return _write(source, target, geometry, found) if len(found) > 1 else None
+
+
+def _runs(source: Path, size: int, geometry: Geometry) -> list[Run]:
+    with contextlib.ExitStack() as stack:
+        pages = {}
+        for phase in dict.fromkeys([0, size % geometry.page_size, *phases(source, geometry)]):
+            held = max(1, -(-(size - phase) // geometry.page_size))
+            view = Geometry(geometry.page_size, geometry.reserved, held, geometry.auto_vacuum)
+            pages[phase] = stack.enter_context(PageSource(source, view, phase))
+        maps = {phase: scan(one) for phase, one in pages.items()}
+        return runs(maps, geometry, Roots(pages, maps), size)
+
+
+def _write(source: Path, target: Path, geometry: Geometry, found: list[Run]) -> Realigned:
+    said: list[str] = []
+    doubts: list[str] = []
+    given_up: set[int] = set()
+    number = 1
+    with open(source, "rb") as file, open(target, "wb") as out:
+        for before, behind in pairwise(found):
+            between = border(file.fileno(), geometry, before, behind)
+            _copy(file.fileno(), out.fileno(), geometry.page_size, range(number, between.first), before.shift)
+            os.pwrite(out.fileno(), b"".join(between.pages), (between.first - 1) * geometry.page_size)
+            number = between.first + len(between.pages)
+            given_up |= set(between.given_up)
+            said.append(_said(behind.shift - before.shift, between.first))
+            if between.blurred or not between.given_up:
+                doubts.append(f"what lies at the border on page {between.first} may hold wrong bytes")
+        rest = range(number, geometry.page_count + 1)
+        _copy(file.fileno(), out.fileno(), geometry.page_size, rest, found[-1].shift)
+        out.truncate(geometry.page_count * geometry.page_size)
+    return Realigned(said, doubts, frozenset(given_up))
+
+
+def _copy(file: int, out: int, size: int, pages: range, shift: int) -> None:
+    """Write pages that lie `shift` bytes off."""
+    for first in range(pages.start, pages.stop, max(1, (1 << 20) // size)):
+        upto = min(pages.stop, first + max(1, (1 << 20) // size))
+        os.pwrite(out, os.pread(file, (upto - first) * size, (first - 1) * size + shift), (first - 1) * size)
+
+
+def _said(moved: int, page: int) -> str:
     what = f"{moved} bytes were put in" if moved > 0 else f"{-moved} bytes were taken out"
-    doubt = f"what lies at the border on page {place} may hold wrong bytes" if unsure < 0 else ""
-    return Realigned(f"{what} at page {place}: what lies behind was moved back", doubt, place if unsure >= 0 else 0)
-
-
-def _write_moved(source: Path, target: Path, moved: int) -> None:
-    """Write the file so that what lies `moved` bytes too far on is at its place."""
-    with open(source, "rb") as file, open(target, "wb") as other:
-        if moved < 0:
-            other.write(bytes(-moved))
-        else:
-            file.seek(moved)
-        while piece := file.read(1 << 20):
-            other.write(piece)
-
-
-class _Children:
-    """Which pages lie where an interior page names them (1) or not (0): as it is (`here`), moved (`there`)."""
-
-    def __init__(self, first: PageMap, second: PageMap, count: int) -> None:
-        self.count = count
-        self.here, self.there = [0] * (count + 2), [0] * (count + 2)
-        self.named: set[int] = set()
-        for found in (first, second):
-            for page, (children, keys) in found.interior.items():
-                if page in found.faults:
-                    continue
-                table = found.kinds[page] == 5
-                bounds = [None, *keys, None] if table else [None] * (len(children) + 1)
-                for child, after, upto in zip(children, bounds, bounds[1:], strict=False):
-                    if 1 < child <= count:
-                        self.named.add(child)
-                        self.here[child] |= _fits(first, child, table, after, upto)
-                        self.there[child] |= _fits(second, child, table, after, upto)
-
-    def borders(self, lost: int) -> tuple[list[int], int]:
-        """Return the pages at which the border may lie, and how many more children fit with it.
-
-        `lost` pages are missing from the border on. What lies before it is not used a second time behind it.
-        """
-        ahead = list(accumulate(self.here))
-        behind = list(accumulate(reversed(self.there)))[::-1]
-        places = range(2, self.count + 1 - lost)
-        most = max((ahead[page - 1] + behind[page + lost] for page in places), default=0)
-        return [page for page in places if ahead[page - 1] + behind[page + lost] == most], most - ahead[-1]
-
-    def speak_against(self, page: int) -> bool:
-        """Answer whether a page, moved, is not what its parent says of it."""
-        return page in self.named and not self.there[page]
-
-
-def _fits(found: PageMap, child: int, table: bool, after: int | None, upto: int | None) -> int:  # noqa: FBT001
-    if child in found.faults or found.kinds[child] not in ((5, 13) if table else (2, 10)):
-        return 0
-    if found.kinds[child] != 13:
-        return 1
-    first, last = found.first[child], found.last[child]
-    return int((after is None or first > after) and (upto is None or last <= upto))
-
-
-def _likeliest(places: list[int], here: PageSource, there: PageSource, geometry: Geometry) -> int:
-    """Return the place at which the border makes the best page: one that is sound on neither side, but joined is."""
-
-    def gain(number: int) -> int:
-        one, other = here.page(number), there.page(number)
-        alone = max(len(_intact(page, page, number, geometry)) for page in (one, other))
-        return len(_intact(_join(one, other, number, geometry)[0], one, number, geometry)) - alone
-
-    return max(places[:MOST_BORDERS], key=gain)
-
-
-def _intact(page: bytes, pointing: bytes, number: int, geometry: Geometry) -> list[tuple[int, int]]:
-    """Return begin and end of the cells of `page`, with the header of `pointing`, whose records are as long as said."""
-    head = nodes.parse(pointing, number, geometry)
-    found = []
-    for pointer in head.pointers:
-        cell = nodes.read_cell(page, pointer, head.kind, geometry)
-        with contextlib.suppress(ValueError):
-            if cell is not None and (
-                head.kind == INTERIOR_TABLE or record.record_size(page[cell.start :]) == cell.payload
-            ):
-                found.append((pointer, pointer + cell.size))
-    return found
-
-
-def _join(here: bytes, there: bytes, number: int, geometry: Geometry) -> tuple[bytes, int]:
-    """Return the page in whose midst the border lies: the beginning of one, the end of the other, at the best place.
-
-    The second is where the record begins behind which the border lies, or in which: -1 where no cell does.
-    """
-    first, second = (_intact(page, here, number, geometry) for page in (here, there))
-    anywhere = _join_anywhere(here, there, number, geometry)
-    borders = sorted({place for cell in first + second for place in cell})
-    if not borders:
-        return anywhere, -1
-    at = max(borders, key=lambda at: sum(end <= at for _, end in first) + sum(begin >= at for begin, _ in second))
-    page = here[:at] + there[at:]
-    if len(_intact(page, page, number, geometry)) < len(_intact(anywhere, anywhere, number, geometry)):
-        return anywhere, -1
-    before = max((cell for cell in first if cell[1] <= at), key=lambda cell: cell[1], default=None)
-    kind = nodes.parse(page, number, geometry).kind
-    cell = nodes.read_cell(page, before[0], kind, geometry) if before and kind != INTERIOR_TABLE else None
-    return page, -1 if cell is None else cell.start
-
-
-def _join_anywhere(here: bytes, there: bytes, number: int, geometry: Geometry) -> bytes:
-    """Join pages of which the first has no header that leads to cells of the second: it may lie in the header."""
-    best, page = -1, there
-    for at in range(0, geometry.page_size + 1, 1 if geometry.page_size <= 8192 else 16):
-        tried = here[:at] + there[at:]
-        node = nodes.parse(tried, number, geometry)
-        worth = len(node.cells) * 2 + (not node.faults)
-        if node.kind and worth > best:
-            best, page = worth, tried
-    return page
+    return f"{what} at page {page}: what lies behind was moved back"
