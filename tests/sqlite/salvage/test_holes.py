@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import struct
 from collections.abc import Callable
@@ -180,3 +181,26 @@ def test_pages_of_an_unknown_index_do_not_fill_the_holes_of_a_table(
     result = repaired(path, damage)
     assert result.extra == {}
     assert 50 < result.missing["t"] < 500
+
+
+@pytest.mark.parametrize(("encoding", "codec"), [("UTF-8", "utf-8"), ("UTF-16le", "utf-16-le")])
+def test_a_text_that_was_overwritten_is_kept_apart(tmp_path: Path, repaired: Repair, encoding: str, codec: str) -> None:
+    rows = [(n, f"row {n} günstig " * 30, n, f"tail {n}") for n in range(1, 101)]
+    original = made(tmp_path / "a.db", KEYED[0], rows, encoding)
+
+    def damage(file: bytearray) -> None:
+        at = file.index("row 50 ".encode(codec)) + 100
+        overwritten(file, len(file) - 1, bytes(512))
+        file[at : at + 360] = random.Random(5).randbytes(360)
+
+    result = repaired(original, damage)
+    assert (result.missing["t"], result.extra.get("t", 0), result.account.tables["t"].doubtful) == (1, 0, 1)
+
+
+def test_texts_of_another_encoding_are_a_habit(tmp_path: Path, repaired: Repair) -> None:
+    original = made(tmp_path / "a.db", KEYED[0], [(n, f"row {n}", n, "tail") for n in range(1, 101)])
+    with databases.opened(original) as connection:
+        connection.execute("UPDATE t SET a = CAST(? AS TEXT)", ("günstig".encode("latin-1"),))
+    result = repaired(original, lambda file: overwritten(file, len(file) - 1, bytes(512)))
+    assert "t" not in result.missing
+    assert result.account.tables["t"].doubtful == 0

@@ -23,6 +23,7 @@ from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
 from toolkit.sqlite.salvage.contain import contained
 from toolkit.sqlite.salvage.entries import Entry
 from toolkit.sqlite.salvage.image import Image
+from toolkit.sqlite.salvage.noise import Noise
 from toolkit.sqlite.salvage.profile import Profile
 from toolkit.sqlite.salvage.schema import Schema
 from toolkit.sqlite.salvage.shape import Shape
@@ -199,6 +200,7 @@ class Mender:
     def _examine(self, tree: Tree, shape: Shape | None) -> None:
         """Look at the rows of leaves that seem sound: pages of another table go, pages with broken rows are carved."""
         suspects: list[tuple[Place, int, int]] = []
+        noise = Noise(self.image.encoding)
         total = wrong = 0
         for place in tree.places:
             if not place.page or place.broken:
@@ -209,6 +211,7 @@ class Mender:
             if self.thorough or place.page in self.suspects:
                 self._check()
                 rows = list(leaf_rows(self.image, place.page, 100_000))
+                noise.look(place, rows)
                 bad = sum(values is None for _, values in rows)
                 misfit = 0
                 if shape is not None:
@@ -224,6 +227,8 @@ class Mender:
                     suspects.append((place, bad + misfit, len(rows)))
         if wrong * 5 > total and wrong > 3:  # then it is rather the shape that is not known well
             suspects = [suspect for suspect in suspects if suspect[1] == suspect[2] and len(suspects) < 3]
+        for place in noise.marred():
+            place.broken = tree.damaged = True
         for place, bad, rows_seen in suspects:
             tree.damaged = True
             if bad * 10 >= rows_seen * 8 and rows_seen > 1:
