@@ -254,6 +254,11 @@ class _Repair:
             mended.gaps.pop(name, None)
             mended.key_gaps.pop(name, None)
             mended.named.pop(name, None)
+        for one in rebuilt:
+            if one.inner and one.missing:
+                content = f"{one.table}_content"
+                mended.named[content] = mended.named.get(content, frozenset()) | one.missing
+                mended.gaps.setdefault(content, []).extend((rowid - 1, rowid + 1) for rowid in sorted(one.missing))
         way.lost = [*mended.schema.lost, *finish.lost]
         way.strategy = _strategy(settled, mended, rebuilt)
         return way

@@ -16,8 +16,8 @@ from toolkit.sqlite.virtual import VirtualTable
 class Rebuilt:
     """An index that was made anew, or could not be: a sentence; of a full-text index, its inner tables.
 
-    These are told out of its content, so that nothing of them is lost. Of an R-tree, how many rows are lost, and their
-    ids.
+    These are told out of its content, so that nothing of them is lost. Of an R-tree, how many rows are lost; and the
+    ids of rows that are known to be lost, of a full-text index those of its content.
     """
 
     table: str
@@ -39,6 +39,7 @@ def rebuild_virtual(connection: sqlite3.Connection) -> Iterator[Rebuilt]:
         lost, missing = 0, frozenset[int]()
         try:
             if full_text:
+                missing = _without_content(connection, table)
                 _rebuild_text(connection, table)
             else:
                 lost, missing = _rebuild_boxes(connection, table)
@@ -55,6 +56,37 @@ def _sound(connection: sqlite3.Connection, table: VirtualTable) -> bool:
         return check(connection, table) is None
     except sqlite3.Error as error:
         return "no such module" in str(error) or "no such tokenizer" in str(error)
+
+
+def _without_content(connection: sqlite3.Connection, table: VirtualTable) -> frozenset[int]:
+    """Return the ids of the rows that a full-text index of its own content names, and that have no content any more.
+
+    An index with sizes has one for each row; FTS3 has none, but its words name their rows.
+    """
+    content, sizes = f"{table.name}_content", f"{table.name}_docsize"
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    if content not in there:
+        return frozenset()
+    try:
+        held = {row[0] for row in connection.execute(f"SELECT rowid FROM {quoted(content)}")}  # noqa: S608
+        if sizes in there:
+            named = {row[0] for row in connection.execute(f"SELECT rowid FROM {quoted(sizes)}")}  # noqa: S608
+        else:
+            named = _named_by_words(connection, table.name) if table.module != "fts5" else set()
+    except sqlite3.Error:
+        return frozenset()
+    return frozenset(named - held)
+
+
+def _named_by_words(connection: sqlite3.Connection, name: str) -> set[int]:
+    connection.execute(f"CREATE VIRTUAL TABLE temp.lifeboat_words USING fts4aux(main, {quoted(name)})")
+    try:
+        letters = connection.execute("SELECT DISTINCT substr(term, 1, 1) FROM temp.lifeboat_words").fetchall()
+        table = quoted(name)
+        query = f"SELECT docid FROM {table} WHERE {table} MATCH ? || '*'"  # noqa: S608
+        return {row[0] for letter in letters for row in connection.execute(query, letter)}
+    finally:
+        connection.execute("DROP TABLE temp.lifeboat_words")
 
 
 def _rebuild_text(connection: sqlite3.Connection, table: VirtualTable) -> None:
