@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -120,10 +122,10 @@ def test_an_index_entry_that_was_damaged_is_no_loss(tmp_path: Path, repaired: Re
     original = two_tables(tmp_path / "a.db")
     leaf = page_of(original, "two_n", 0)
     page = bytearray(original.read_bytes()[span(leaf)])
-    pointer = int.from_bytes(page[8:10], "big")
+    pointer = int.from_bytes(page[12:14], "big")
 
     def damage(data: bytearray) -> None:
-        data[(leaf - 1) * PAGE + pointer + page[pointer]] ^= 1  # the last byte of the first entry: its rowid
+        data[(leaf - 1) * PAGE + pointer + page[pointer]] ^= 1  # the last byte of the third entry: its rowid
 
     result = repaired(original, damage)
     assert (result.missing, result.extra) == ({}, {})
@@ -281,3 +283,23 @@ def test_a_result_that_fails_its_checks_is_never_whole(
     result = repaired(original, lambda data: data.__setitem__(span(page), bytes(PAGE)), original)
     assert any("a page is used twice" in doubt for doubt in result.account.doubts)
     assert not result.account.complete
+
+
+@pytest.mark.parametrize("module", ["fts3", "fts4", "fts5"])
+def test_a_row_that_only_the_full_text_index_names_is_missed(tmp_path: Path, repaired: Repair, module: str) -> None:
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        connection.execute(f"CREATE VIRTUAL TABLE words USING {module}(body)")
+        connection.executemany("INSERT INTO words VALUES (?)", ((f"word {n} été",) for n in range(60)))
+
+    def damage(file: bytearray) -> None:
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            connection.deserialize(bytes(file))
+            connection.execute("DELETE FROM words_content WHERE rowid = 30")
+            connection.commit()
+            file[:] = connection.serialize()
+
+    account = repaired(path, damage).account
+    assert not account.whole
+    told = account.tables["words_content"]
+    assert (told.lost, told.named, told.gaps) == (1, frozenset({30}), (Gap(29, 31),))

@@ -15,6 +15,7 @@ from toolkit.sqlite.connect import connect, quoted, uri
 from toolkit.sqlite.pages.record import RawText, Value
 from toolkit.sqlite.salvage.carve import Row
 from toolkit.sqlite.salvage.contain import contained, of_all
+from toolkit.sqlite.salvage.disagree import Heard, Other, hear, left_unsure
 from toolkit.sqlite.salvage.entries import Entry
 from toolkit.sqlite.salvage.freeing import free_unused
 from toolkit.sqlite.salvage.mend import Mended
@@ -229,10 +230,12 @@ class Finish:
         indexes = [one.name for one in self.mended.schema.entries if one.kind == "index" and one.table == table]
         named = {match[1] or match[2] for message in messages if (match := _INDEX.search(message))}
         structural = any("tree page" in message.lower() or message.startswith("Tree ") for message in messages)
+        right = [] if structural else self._hear(table, [name for name in indexes if name in named])
         for name in indexes:
             if name in named or structural:
                 self._doubt_ghosts(table, name)
                 self._clear_and_fill(name)
+        self._take_values(table, right)
         self._rules(table, messages)
         left = self._messages(table)
         self.unruly |= bool(left)
@@ -240,6 +243,36 @@ class Finish:
         keyed = bool(left) and shape is not None and shape.without_rowid
         if keyed or any("malformed" in message or "tree page" in message.lower() for message in left):
             self.broken.append(table)
+
+    def _hear(self, table: str, names: list[str]) -> list[Other]:
+        """Return the true values of rows that indexes have otherwise; say where nothing tells which are right."""
+        shape, heard = self.mended.schema.shapes.get(table), dict[str, Heard]()
+        if shape is None or self._of_virtual(table):
+            return []
+        (encoding,) = self.connection.execute("PRAGMA encoding").fetchone()
+        for index in shape.indexes:
+            if index.name in names:
+                with contextlib.suppress(sqlite3.DatabaseError):
+                    heard[index.name] = hear(self.connection, shape, index, encoding)
+        sound = {index.name for index in shape.indexes} - set(self.mended.indexes)
+        for name, count in left_unsure(heard, shape, sound).items():
+            rows = "a row" if count == 1 else f"{count} rows"
+            self.doubts.append(f"index {name} has other values for {rows} of {table}: nothing tells which are right")
+        return [one for told in heard.values() for one in told.right]
+
+    def _take_values(self, table: str, right: list[Other]) -> None:
+        """Give rows the values that an index has of them, once all indexes agree with the table."""
+        rows = set[int]()
+        for one in right:
+            listed = ",".join(f"{quoted(column)}=?" for column in one.columns)
+            with contextlib.suppress(sqlite3.DatabaseError, UnicodeError):
+                self.connection.execute(
+                    f"UPDATE {quoted(table)} SET {listed} WHERE rowid=?",  # noqa: S608
+                    (*one.values, one.rowid),
+                )
+                rows.add(one.rowid)
+        if rows:
+            self.mended.said.append(f"{len(rows)} rows of {table} got back a value that an index has of them")
 
     def _doubt_ghosts(self, table: str, name: str) -> None:
         """Say that an index names rows which its table does not hold: one of the two is older than the other.
