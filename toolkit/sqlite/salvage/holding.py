@@ -27,6 +27,9 @@ DEEPEST = 20
 MOST_KEYED = 20_000
 """Records of a tree that are kept in memory by their keys."""
 
+MOST_PAGES = 500
+"""Pages that are kept in memory of a tree."""
+
 Seen = tuple[int, list[Value]]
 """A row as its rowid (no meaning in an index) and its values."""
 
@@ -63,8 +66,10 @@ class Holding:
     def _node(self, page: int) -> Node | None:
         """Return a page, None for one that is no sound page of a tree."""
         if page not in self._nodes:
-            inside = 1 < page <= self.source.page_count
-            node = nodes.parse(self.source.page(page), page, self.source.geometry) if inside else Node(page)
+            if len(self._nodes) > MOST_PAGES:
+                self._nodes.clear()
+                self._leaves.clear()
+            node = nodes.parse(self.source.page(page), page, self.source.geometry) if page > 1 else Node(page)
             self._nodes[page] = node if node.kind and not node.faults else None
         return self._nodes[page]
 

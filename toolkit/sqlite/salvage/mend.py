@@ -23,6 +23,7 @@ from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
 from toolkit.sqlite.salvage.contain import contained
 from toolkit.sqlite.salvage.entries import Entry
 from toolkit.sqlite.salvage.image import Image
+from toolkit.sqlite.salvage.listed import Listed
 from toolkit.sqlite.salvage.noise import Noise
 from toolkit.sqlite.salvage.profile import Profile
 from toolkit.sqlite.salvage.schema import Schema
@@ -445,11 +446,10 @@ class Mender:
                 self._rebuild_unkeyed_one(entry, tree, shape, known)
 
     def _rebuild_unkeyed_one(self, entry: Entry, tree: Tree, shape: Shape, known: Known) -> None:
-        shapes = [one for one in self.schema.shapes.values() if one is not shape]
-        widths = {len(index.columns) for one in shapes for index in one.indexes}
-        widths |= {len(one.columns) for one in shapes if one.without_rowid}
+        listed = Listed(self.image, self.schema, known)
         profile = self.profiles.get(entry.name, Profile())
-        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, widths, cut=self.cut, quick=not self.thorough)
+        quick = not self.thorough
+        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, listed, cut=self.cut, quick=quick)
         self.result.unkeyed[entry.name] = taken
         self.result.tables.append(entry.name)
         self.result.carved[entry.name] = taken.carved

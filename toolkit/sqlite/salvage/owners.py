@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.sqlite.pages import record
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.salvage import counters
 from toolkit.sqlite.salvage.adopt import LEAD, Known
+from toolkit.sqlite.salvage.agreement import agreement
 from toolkit.sqlite.salvage.entries import Entry
 from toolkit.sqlite.salvage.holding import Holding
 from toolkit.sqlite.salvage.image import Image
@@ -138,7 +138,7 @@ class _Settling:
         rows = self._at(table.root) if table else None
         if shape is None or index is None or rows is None or tree.table or rows.table == shape.without_rowid:
             return False
-        right, asked = _agreement(shape, index, tree, rows)
+        right, asked = agreement(shape, index, tree, rows)
         return Claim(0, right, asked).proved
 
     def _rivals(self, doubted: list[Entry], tables: list[Entry]) -> list[Entry]:
@@ -184,7 +184,7 @@ class _Settling:
             return None
         right = asked = 0
         for index, tree in self._indexes(shape):
-            one, all_ = _agreement(shape, index, tree, held)
+            one, all_ = agreement(shape, index, tree, held)
             right, asked = right + one, asked + all_
         if asked >= FEW and right * 2 < asked:
             return None
@@ -298,43 +298,3 @@ def _sure(claims: dict[str, dict[int, float]]) -> Iterator[tuple[str, int]]:
         theirs = max((others.get(best, -9.0) for other, others in claims.items() if other != name), default=-9.0)
         if roots[best] - max(mine, theirs) >= LEAD:
             yield name, best
-
-
-def _agreement(shape: Shape, index: Index, tree: Holding, held: Holding) -> tuple[int, int]:
-    """Return how many of some entries of an index name a row that is in `held`, with its values, and of how many."""
-    entries = [values for _, values in tree.rows if len(values) == len(index.columns)]
-    if not entries:
-        full = held.rows and tree.empty and not index.partial
-        return 0, len(held.rows) if full else 0
-    if not shape.without_rowid:
-        right = 0
-        for values in entries:
-            rowid = values[-1]
-            row = held.find(rowid) if isinstance(rowid, int) else None
-            right += row is not None and _repeats(shape, index, values, row, rowid)
-        return right, len(entries)
-    places = [shape.positions.get(number, -1) for number in index.columns]
-    rows = held.keyed(shape.keys)
-    if rows is None or not set(range(shape.keys)) <= set(places):
-        return 0, 0
-    right = 0
-    for values in entries:
-        row = rows.get(record.encode([values[places.index(at)] for at in range(shape.keys)]))
-        right += row is not None and _repeats(shape, index, values, row, None)
-    return right, len(entries)
-
-
-def _repeats(shape: Shape, index: Index, entry: list[Value], row: list[Value], rowid: Value) -> bool:
-    """Answer whether an entry has the values of a row. What the row leaves out, as before an ALTER, is not compared."""
-    for number, value in zip(index.columns, entry, strict=True):
-        at = shape.positions.get(number, -1)
-        if 0 <= at < len(row):
-            own = rowid if shape.columns[at].key else row[at]
-            same = float(value) == float(own) if _numbers(value, own) else value == own  # type: ignore[arg-type]
-            if not same:
-                return False
-    return True
-
-
-def _numbers(*values: Value) -> bool:
-    return all(isinstance(value, int | float) for value in values)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from toolkit.sqlite.account import Gap
@@ -17,6 +16,7 @@ from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.salvage import build
 from toolkit.sqlite.salvage.adopt import Known
 from toolkit.sqlite.salvage.carve import carve
+from toolkit.sqlite.salvage.listed import Listed
 from toolkit.sqlite.salvage.plainrows import PlainRows, checksum
 from toolkit.sqlite.salvage.profile import LEAST_ROWS, Profile
 from toolkit.sqlite.salvage.shape import Shape
@@ -62,18 +62,18 @@ class Unkeyed:
         shape: Shape,
         profile: Profile,
         known: Known,
-        others: AbstractSet[int] = frozenset(),
+        listed: Listed,
         *,
         cut: bool = False,
         quick: bool = False,
     ) -> Unkeyed:
         """Write the records of all pages of `tree`, and of orphans that fit and have new keys, into a plain tree.
 
-        `profile` has seen rows of a reference where only that one names the table. `others` are how many values the
-        records of other trees have that may lie among the orphans; a file that is `cut` lacks pages. `quick`: of sound
-        leaves only the types of the values are looked at. Memory is a few bytes a row.
+        `profile` has seen rows of a reference where only that one names the table. `listed` tells the entries
+        of indexes among the orphans; a file that is `cut` lacks pages. `quick`: of sound leaves only the types of the
+        values are looked at. Memory is a few bytes a row.
         """
-        return _Collecting(survey, tree, shape, profile, known, others, cut=cut, quick=quick).done()
+        return _Collecting(survey, tree, shape, profile, known, listed, cut=cut, quick=quick).done()
 
 
 class _Collecting:
@@ -84,12 +84,12 @@ class _Collecting:
         shape: Shape,
         profile: Profile,
         known: Known,
-        others: AbstractSet[int],
+        listed: Listed,
         *,
         cut: bool,
         quick: bool,
     ) -> None:
-        self.cut = cut
+        self.cut, self.listed = cut, listed
         self.survey, self.tree, self.shape = survey, tree, shape
         self.profile, self.known = profile, known
         self.image = survey.image
@@ -103,7 +103,7 @@ class _Collecting:
         self.waiting: list[bytes] = []
         self.rows = self.carved = 0
         self.left_out = self.damaged = False
-        self.widths = {len(index.columns) for index in shape.indexes} | others
+        self.widths = {len(index.columns) for index in shape.indexes} | listed.widths(shape)
 
     def done(self) -> Unkeyed:
         cells = ((at, build.cell_of(self.image, at, payload)) for at, payload in enumerate(self._payloads(), 1))
@@ -220,6 +220,8 @@ class _Collecting:
         rows = [values for values in entries.cells if values is not None]
         if len(rows) < max(1, found.counts[page]):
             return True
+        if self._is_of_an_index(rows):
+            return True
         if not narrow and any(len(values) < len(self.shape.columns) for values in rows):
             return False
         if not self._rise(rows, nearly=broken):
@@ -244,6 +246,11 @@ class _Collecting:
         keys = [sort_key(values[: self.shape.keys], self.shape.orders, self.image.encoding) for values in rows]
         rising = sum(one < other for one, other in itertools.pairwise(keys))
         return rising * 2 >= len(keys) - 1 if nearly else rising == len(keys) - 1
+
+    def _is_of_an_index(self, rows: list[list[Value]]) -> bool:
+        """Answer whether these are entries of an index, by the rows that they name, and not so well rows of here."""
+        share = self.listed.share(rows)
+        return share >= SAME and share > self.known.keyed(self.shape, rows, self.image.encoding)
 
     def _strange(self, rows: list[list[Value]], least: float) -> bool:
         """Answer whether these are rather rows of something else: a reference does not have them or their like."""
