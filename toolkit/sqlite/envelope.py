@@ -169,11 +169,18 @@ class _Examination:
         return None
 
     def _grid(self, begin: int) -> Grid | None:
-        """Return the grid of the size that the header or the WAL names, if pages have it, else the one they have."""
-        for size in (stated_page_size(self._read(begin, SIZE)), self._hint):
+        """Return the grid of the size that the header or the WAL names, if pages have it, else the one they have.
+
+        Where the page size and the page count of the header give the size of the file, one page is enough.
+        """
+        head = self._read(begin, SIZE)
+        pages = int.from_bytes(head[28:32], "big")
+        for size in (stated_page_size(head), self._hint):
             if size in pagegrid.PAGE_SIZES and self._size - begin >= size:
                 grid = pagegrid.measure(self._read, self._size, size, begin)
                 if grid.votes >= 3 and grid.votes * 2 > grid.seen:
+                    return grid
+                if grid.votes and self._size - begin == pages * size:
                     return grid
         return pagegrid.find(self._read, self._size, begin)
 

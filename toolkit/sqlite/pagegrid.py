@@ -84,10 +84,20 @@ def measure(read: Read, size: int, page_size: int, begin: int = 0) -> Grid:
 
 
 def find(read: Read, size: int, begin: int = 0) -> Grid | None:
-    """Return the grid whose pages cover most of the file, None when no page size fits any page."""
+    """Return the grid whose pages cover most of the file, None when no page size fits any page.
+
+    Of several the one of the smallest pages: a cell with overflow pages of their size seems to end where pages of a
+    multiple of it do, but no cell of large pages ends where small ones do.
+    """
     grids = [measure(read, size, page_size, begin) for page_size in PAGE_SIZES if size - begin >= page_size]
     best = max(grids, key=lambda grid: (grid.votes / grid.seen, grid.page_size), default=None)
-    return best if best is not None and best.votes else None
+    if best is None or not best.votes:
+        return None
+
+    def many(grid: Grid) -> float:
+        return grid.votes / grid.seen / grid.page_size
+
+    return next((grid for grid in grids if grid.votes >= 3 and many(grid) * 2 >= many(best)), best)
 
 
 def find_anywhere(read: Read, size: int) -> Grid | None:

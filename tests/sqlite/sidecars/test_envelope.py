@@ -226,6 +226,22 @@ def test_a_file_that_grows_in_steps_is_sound(tmp_path: Path) -> None:
     assert [fault.code for fault in envelope.examine(path).faults] == ["trailing"]
 
 
+@pytest.mark.parametrize("before", range(4))
+def test_rows_as_long_as_some_pages_do_not_make_pages_seem_larger(tmp_path: Path, before: int) -> None:
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        connection.execute("PRAGMA page_size=1024")
+        for number in range(before):
+            connection.execute(f"CREATE TABLE t{number}(a)")
+        connection.execute("CREATE TABLE t(a BLOB)")
+        rows = ((bytes(1020 * 3 + 600 + n % 90),) for n in range(200))
+        connection.executemany("INSERT INTO t VALUES (?)", rows)
+    assert envelope.examine(path).sound
+    seen, _, result = mended(path, laid(path.read_bytes(), 16, b"\x13\x37"))
+    assert [fault.code for fault in seen.faults] == ["page-size"]
+    assert result[16:18] == b"\x04\0"
+
+
 @pytest.mark.parametrize("statement", ["PRAGMA user_version=3", "CREATE TABLE t(a)", "CREATE TABLE t(a PRIMARY KEY)"])
 @pytest.mark.parametrize("page_size", [512, 4096, 65536])
 @pytest.mark.parametrize("vacuum", ["NONE", "FULL"])
