@@ -137,7 +137,25 @@ class _Examination:
         self._faults: list[Fault] = []
 
     def envelope(self) -> Envelope:
-        begin = 0 if self._head.startswith(MAGIC) else self._magic()
+        begin, size = 0 if self._head.startswith(MAGIC) else self._magic(), self._size
+        self._leave_out_another(begin or 0)
+        return replace(self._examined(begin), size=size)
+
+    def _leave_out_another(self, begin: int) -> None:
+        """Look no further than the pages that the header counts where the next byte is the first of another database.
+
+        No page but the first begins with the magic: in others it would be a kind of page that there is not, or the
+        number of a page beyond all.
+        """
+        head = self._read(begin, SIZE)
+        page_size, pages = stated_page_size(head), int.from_bytes(head[28:32], "big")
+        end = begin + pages * page_size
+        if head.startswith(MAGIC) and pages and self._read(end, len(MAGIC)) == MAGIC:
+            text = f"another database lies behind the last page: {self._size - end} bytes"
+            self._faults.append(Fault("trailing", text, (_shown(self._read(end, 16)),)))
+            self._size = end
+
+    def _examined(self, begin: int | None) -> Envelope:
         other = otherkinds.name_of(self._head[:1024])
         if begin and other and not other.endswith(("text", "page", "script")):
             return self._no_database("other", other)

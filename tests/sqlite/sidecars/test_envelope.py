@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import random
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +40,15 @@ def as_windows_reads(data: bytes) -> str:
     )
 
 
+def another() -> bytes:
+    """Return a database that is larger than the others, with pages of another size."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("PRAGMA page_size=2048")
+        connection.execute("CREATE TABLE t(a, b)")
+        connection.executemany("INSERT INTO t VALUES (?,?)", ((n, "text" * 20) for n in range(9000)))
+        return connection.serialize()
+
+
 UNDONE: dict[str, tuple[str, Damage]] = {
     "magic changed": ("magic", lambda data: laid(data, 5, b"!")),
     "magic zeroed": ("magic", lambda data: laid(data, 0, bytes(16))),
@@ -64,6 +75,8 @@ UNDONE: dict[str, tuple[str, Damage]] = {
     "CR LF": ("line-ends", lambda data: data.replace(b"\n", b"\r\n")),
     "bytes behind": ("trailing", lambda data: data + b"junk at the end" * 7),
     "a page behind": ("trailing", lambda data: data + RANDOM.randbytes(page_size_of(data))),
+    "itself behind": ("trailing", lambda data: data + data),
+    "another database behind": ("trailing", lambda data: data + another()),
     "page count": ("page-count", lambda data: laid(data, 28, (1).to_bytes(4, "big"))),
 }
 

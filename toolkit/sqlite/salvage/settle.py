@@ -20,7 +20,7 @@ from toolkit.sqlite.headerfields import Fault
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.rollbackfit import Judgement, Standing, judge
-from toolkit.sqlite.salvage.shift import realign
+from toolkit.sqlite.salvage.shift import LARGEST, realign
 
 MOST_REMAINS = 4000
 
@@ -107,7 +107,7 @@ class _Work:
         self.result.files = [alone]
         whole = not found.sound and frames is None and journal is None and not found.begin
         if whole and not any(fault.code == "line-ends" for fault in mended):
-            self._realign(found.header)
+            self._realign(found)
         if frames is not None:
             self._play_wal(frames, alone)
         if journal is not None:
@@ -116,18 +116,24 @@ class _Work:
             settled.wal = _leave_wal_mode(settled.path)
         return self.result
 
-    def _realign(self, head: bytes) -> None:
+    def _realign(self, found: envelope.Envelope) -> None:
         """Try the file with its pages moved back behind bytes that were put in or taken out."""
+        head = found.header
+        if not head or found.size > LARGEST:
+            return
         whole, moved = self.scratch / "whole.db", self.scratch / "realigned.db"
         blocks.copy_file(os.fspath(self.source), os.fspath(whole))
         with open(whole, "r+b") as file:
             stated = file.read(100)[24:40]
             file.seek(0)
             file.write(head[:24] + stated + head[40:])
-        found = realign(whole, moved)
+            file.seek(found.end)
+            if header.is_database(file.read(100)):  # its pages name each other too
+                file.truncate(found.end)
+        done = realign(whole, moved)
         os.unlink(whole)
-        if found is not None:
-            settled = Settled(moved, "header", found.said, suspects=found.given_up, doubts=found.doubts)
+        if done is not None:
+            settled = Settled(moved, "header", done.said, suspects=done.given_up, doubts=done.doubts)
             self.result.files.insert(0, settled)
 
     def _wal(self) -> wal.Wal | None:

@@ -18,7 +18,7 @@ from toolkit.sqlite.salvage.places import Run, runs
 from toolkit.sqlite.salvage.roots import Roots
 
 LARGEST = 512 * 1024 * 1024
-"""Files up to this size are looked at: it takes another copy."""
+"""Files up to this size are worth a look: it takes another copy."""
 
 
 class Realigned(NamedTuple):
@@ -45,7 +45,7 @@ def realign(source: Path, target: Path) -> Realigned | None:
     except ValueError:
         return None
     count = stated_pages(head)
-    if not 2 < count <= size // geometry.page_size * 2 + 2 or size > LARGEST:
+    if not 2 < count <= size // geometry.page_size * 2 + 2:
         return None
     geometry = Geometry(geometry.page_size, geometry.reserved, count, geometry.auto_vacuum)
     found = _runs(source, size, geometry)
