@@ -204,3 +204,18 @@ def test_texts_of_another_encoding_are_a_habit(tmp_path: Path, repaired: Repair)
     result = repaired(original, lambda file: overwritten(file, len(file) - 1, bytes(512)))
     assert "t" not in result.missing
     assert result.account.tables["t"].doubtful == 0
+
+
+@pytest.mark.parametrize("place", [PAGE - 512, 0])
+def test_a_block_at_the_edge_of_an_overflow_page_is_seen(tmp_path: Path, repaired: Repair, place: int) -> None:
+    blobs = [(n, None, n, random.Random(n).randbytes(3 * PAGE)) for n in range(1, 9)]
+    original = made(tmp_path / "a.db", KEYED[0], blobs)
+
+    def damage(file: bytearray) -> None:
+        page = file.index(blobs[4][3][-2000 if place == 0 else 4000 :][:50]) // PAGE * PAGE  # the last page, or another
+        overwritten(file, len(file) - 1, bytes(512))
+        file[page + place : page + place + 512] = bytes(512)
+
+    result = repaired(original, damage)
+    assert result.extra.get("t", 0) == 0
+    assert (result.missing["t"], result.account.tables["t"].doubtful) == (1, 1)

@@ -7,7 +7,7 @@ writes 0 without any bytes (file format, section 2.1), and texts hold no zeros.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages import record
@@ -28,12 +28,20 @@ _WIDE_HOLES = (b"\0\0", b"\xff\xff")
 class Torn:
     """Whole blocks of one pattern, from `begin` to `end` of a page.
 
-    `exact`: the pattern begins and ends just there. At the edge of a page that says nothing: values end there too.
+    `left` and `right`: the pattern begins and ends just there. At the edge of a page that is not so: values end there
+    too, or go on elsewhere. `plain`: it is one byte.
     """
 
     begin: int
     end: int
-    exact: bool
+    left: bool
+    right: bool
+    plain: bool
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing but a block begins and ends like this."""
+        return self.left and self.right
 
 
 def torn_blocks(page: bytes, usable: int) -> list[Torn]:
@@ -51,7 +59,7 @@ def torn_blocks(page: bytes, usable: int) -> list[Torn]:
         few = min(period, 3)
         before = begin == 0 or page[begin - few : begin] == page[begin - few + period : begin + period]
         behind = period <= 4 if end >= usable else page[end : end + few] == page[end - period : end - period + few]
-        found.append(Torn(begin, end, not before and not behind))
+        found.append(Torn(begin, end, left=not before, right=not behind, plain=period == 1))
         at = end
     return found
 
@@ -70,21 +78,23 @@ def is_torn(source: PageSource, page: bytes, cell: Cell, blocks: list[Torn], enc
     Only the values show it where the block does not end exactly.
     """
     hit = [
-        Torn(one.begin - cell.start, min(one.end - cell.start, cell.local), one.exact)
+        replace(one, begin=one.begin - cell.start, end=min(one.end - cell.start, cell.local))
         for one in blocks
         if one.begin < cell.offset + cell.size and cell.offset < one.end
     ]
-    at, done, room = cell.overflow, cell.local, source.geometry.usable - 4
-    while cell.overflow and done < cell.payload:
-        if not 1 <= at <= source.page_count:
-            break
+    at, done, usable = cell.overflow, cell.local, source.geometry.usable
+    last, opened = page[cell.start + cell.local - 1 : cell.start + cell.local], len(hit)
+    while cell.overflow and done < cell.payload and 1 <= at <= source.page_count:
         data = source.page(at)
-        hit += [
-            Torn(done + max(one.begin - 4, 0), done + min(one.end - 4, room), one.exact)
-            for one in torn_blocks(data, source.geometry.usable)
-            if one.begin - 4 < min(cell.payload - done, room)
-        ]
-        done += room
+        if data[4:5] != last:  # what ran to the end of the page before ends there
+            hit[opened:] = [replace(one, right=one.right or (one.plain and one.end == done)) for one in hit[opened:]]
+        opened = len(hit)
+        for one in torn_blocks(data, usable):
+            if one.begin - 4 < min(cell.payload - done, usable - 4):
+                left = one.left or (one.plain and not one.begin and data[4:5] != last)
+                begin, end = done + max(one.begin - 4, 0), done + min(one.end, usable) - 4
+                hit.append(replace(one, begin=begin, end=end, left=left))
+        last, done = data[usable - 1 : usable], done + usable - 4
         at = int.from_bytes(data[:4], "big")
     return any(one.exact for one in hit) or (bool(hit) and _shows_it(payload_from(source, page, cell), hit, encoding))
 
