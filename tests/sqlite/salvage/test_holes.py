@@ -12,10 +12,13 @@ import pytest
 
 from tests.makers import databases
 from tests.sqlite.salvage.conftest import Repaired
+from toolkit.events import never_stop
 from toolkit.sqlite.pages import record
 from toolkit.sqlite.pages.record import OddInt
+from toolkit.sqlite.pages.scan import scan
 from toolkit.sqlite.pages.source import PageSource
 from toolkit.sqlite.pages.walk import geometry_of
+from toolkit.sqlite.salvage import blanks, engine, mend
 from toolkit.sqlite.salvage.torn import has_torn
 
 Repair = Callable[..., Repaired]
@@ -219,3 +222,26 @@ def test_a_block_at_the_edge_of_an_overflow_page_is_seen(tmp_path: Path, repaire
     result = repaired(original, damage)
     assert result.extra.get("t", 0) == 0
     assert (result.missing["t"], result.account.tables["t"].doubtful) == (1, 1)
+
+
+@pytest.mark.parametrize("blank", [bytes(512), b"\xff" * 512], ids=["zeros", "ones"])
+@pytest.mark.parametrize("where", ["leaf", "chain"])
+def test_a_block_without_anything_leaves_no_row_in_a_large_file(
+    tmp_path: Path, repaired: Repair, monkeypatch: pytest.MonkeyPatch, blank: bytes, where: str
+) -> None:
+    for module in (mend, engine):
+        monkeypatch.setattr(module, "SMALL", -1)
+    values = [(n, (f"row {n} " * (140 if where == "leaf" else 1400)).encode(), n, f"tail {n}") for n in range(1, 41)]
+    original = made(tmp_path / "a.db", KEYED[0], values)
+    at = original.read_bytes().index(b"row 20 ") + (600 if where == "leaf" else 6000)
+    result = repaired(original, lambda file: overwritten(file, at, blank))
+    assert result.extra == {}
+    assert result.missing["t"] == 1
+    assert not result.account.whole
+
+
+def test_free_space_and_the_ends_of_chains_are_no_reason_to_read_a_row(tmp_path: Path) -> None:
+    rows = [(n, b"x" * (5000 if n % 3 else 100), n, "") for n in range(1, 200)]
+    path = made(tmp_path / "a.db", KEYED[0], rows)
+    with PageSource(path, geometry_of(path.read_bytes()[:100], path.stat().st_size)) as source:
+        assert blanks.blanked(source, scan(source), never_stop) == frozenset()

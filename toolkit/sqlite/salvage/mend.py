@@ -16,7 +16,19 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import build, copied, counters, emptied, leftover, orphans, owners, remains, spans, witness
+from toolkit.sqlite.salvage import (
+    blanks,
+    build,
+    copied,
+    counters,
+    emptied,
+    leftover,
+    orphans,
+    owners,
+    remains,
+    spans,
+    witness,
+)
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
@@ -92,6 +104,8 @@ class Mender:
     def run(self) -> Mended:
         """Mend the image. Raises `OSError`, `CancelledError`, `sqlite3.Error` (of the reference)."""
         self.found = scan.scan(self.image, on_progress=self.on_progress, should_stop=self.should_stop)
+        if not self.thorough:
+            self.suspects |= blanks.blanked(self.image, self.found, self.should_stop)
         known = Known(self.reference)
         try:
             self._begin(known, incomplete=False)
