@@ -34,15 +34,14 @@ from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
 from toolkit.sqlite.salvage.contain import contained
 from toolkit.sqlite.salvage.entries import Entry
+from toolkit.sqlite.salvage.examine import Examination
 from toolkit.sqlite.salvage.image import Image
 from toolkit.sqlite.salvage.listed import Listed
-from toolkit.sqlite.salvage.noise import Noise
 from toolkit.sqlite.salvage.profile import Profile
 from toolkit.sqlite.salvage.schema import Schema
 from toolkit.sqlite.salvage.shape import Shape
 from toolkit.sqlite.salvage.survey import Place, Survey, Tree
-from toolkit.sqlite.salvage.torn import has_torn
-from toolkit.sqlite.salvage.unkeyed import Unkeyed, misfits
+from toolkit.sqlite.salvage.unkeyed import Unkeyed
 from toolkit.sqlite.salvage.unused import free_unused
 
 SMALL = 16 * 1024 * 1024
@@ -174,18 +173,19 @@ class Mender:
                 self.index_trees[entry.name] = survey.tree(entry.name, entry.root, table=False)
         survey.chains()
         widths = {index.name: len(index.columns) for shape in self.schema.shapes.values() for index in shape.indexes}
+        examination = Examination(survey, self.suspects, thorough=self.thorough, should_stop=self.should_stop)
         for name, tree in self.index_trees.items():
             if self.thorough and name in widths:
-                self._examine_index(tree, widths[name])
+                examination.index(tree, widths[name])
         for name, tree in self.trees.items():
             self._check()
             shape = self.schema.shapes.get(name)
             tree.damaged = tree.damaged or name in self.doubted
             with contained(functools.partial(self._doubt, f"table {name}")):
                 if tree.table:
-                    self._examine(tree, shape)
+                    examination.table(tree, shape)
                 elif shape is not None and (self.thorough or tree.damaged or tree.holds(self.suspects)):
-                    self._examine_unkeyed(tree, shape)
+                    examination.unkeyed(tree, shape)
 
     def _doubt_shared(self) -> None:
         """Say of which tables rows may hold a part of other rows: two that lay claim to the same overflow pages."""
@@ -211,68 +211,6 @@ class Mender:
         self.result.carved[name] = 0
         self.result.key_gaps.pop(name, None)
         self.result.gaps[name] = [(None, None)]
-
-    def _examine(self, tree: Tree, shape: Shape | None) -> None:
-        """Look at the rows of leaves that seem sound: pages of another table go, pages with broken rows are carved."""
-        suspects: list[tuple[Place, int, int]] = []
-        noise = Noise(self.image.encoding)
-        total = wrong = 0
-        for place in tree.places:
-            if not place.page or place.broken:
-                continue
-            if place.page in self.survey.broken_chains:
-                place.broken, tree.damaged = True, True
-                continue
-            if self.thorough or place.page in self.suspects:
-                self._check()
-                rows = list(leaf_rows(self.image, place.page, 100_000))
-                noise.look(place, rows)
-                bad = sum(values is None for _, values in rows)
-                misfit = 0
-                if shape is not None:
-                    misfit = sum(
-                        values is not None and shape.misfit(values, self.image.encoding) is not None
-                        for _, values in rows
-                    )
-                total, wrong = total + len(rows), wrong + misfit
-                torn = shape is None or not shape.nodes
-                if torn and not bad + misfit and rows and has_torn(self.image, place.page, self.image.encoding):
-                    place.broken, tree.damaged = True, True
-                if bad or misfit:
-                    suspects.append((place, bad + misfit, len(rows)))
-        if wrong * 5 > total and wrong > 3:  # then it is rather the shape that is not known well
-            suspects = [suspect for suspect in suspects if suspect[1] == suspect[2] and len(suspects) < 3]
-        for place in noise.marred():
-            place.broken = tree.damaged = True
-        for place, bad, rows_seen in suspects:
-            tree.damaged = True
-            if bad * 10 >= rows_seen * 8 and rows_seen > 1:
-                self.survey.drop(tree, place)
-            else:
-                place.broken = True
-
-    def _examine_unkeyed(self, tree: Tree, shape: Shape) -> None:
-        counts = self.found.counts
-        for place in tree.places:
-            if place.page and not place.broken:
-                bad = misfits(self.survey, place.page, shape, quick=not self.thorough)
-                tree.damaged = tree.damaged or bad > 0
-                if bad * 2 > counts[place.page]:
-                    self.survey.drop(tree, place)
-        for page in list(tree.inner):
-            bad = misfits(self.survey, page, shape, quick=not self.thorough)
-            tree.damaged = tree.damaged or bad > 0
-            if bad * 2 > counts[page]:
-                tree.inner.remove(page)
-                self.survey.used[page] = 0
-                tree.places.append(Place(0))
-
-    def _examine_index(self, tree: Tree, width: int) -> None:
-        """Give up the pages of an index whose entries have another number of values: they are of something else."""
-        for place in [place for place in tree.places if place.page and not place.broken]:
-            _, values = next(leaf_rows(self.image, place.page, 1), (0, None))
-            if values is not None and len(values) != width:
-                self.survey.drop(tree, place)
 
     def _targets(self, known: Known) -> dict[str, Target]:
         """Return the rowid tables that lack leaves, ready to take some."""
