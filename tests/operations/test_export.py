@@ -13,7 +13,7 @@ import pytest
 from tests.makers import databases
 from tests.makers.applications import Shop, configured, names_below, shop
 from toolkit.errors import DamageError, NotADatabaseError, RefusedError, SourceMissingError, UsageError
-from toolkit.operations import export
+from toolkit.operations import diagnose, export
 from toolkit.operations.export import ExportReport, ExportRequest
 from toolkit.operations.report import Ending
 
@@ -130,6 +130,20 @@ def test_what_is_left_is_exported_and_what_is_lost_is_said(made: Shop, form: str
     there = {name: one.read + one.carved for name, one in report.salvage.tables.items()}
     assert 0 < report.tables["orders"] == there["orders"] <= 500
     assert sum(one.lost + one.gaps for one in report.salvage.tables.values()) > 0
+
+
+def test_a_name_in_the_schema_that_is_no_text(made: Shop, tmp_path: Path) -> None:
+    """SQLite quotes it in its message, which Python cannot decode then."""
+    bad = databases.shop(made.root / "bad.db", orders=60)
+    data = bad.read_bytes()
+    trigger = data.index(b" ON orders") + 4
+    bad.write_bytes(data[:trigger] + b"or\x89ers" + data[trigger + 6 :])
+    report = write(made, form="json", database=str(bad), output=tmp_path / "x.json")
+    assert len(json.loads((tmp_path / "x.json").read_text())["tables"]["orders"]) == 60
+    assert report.salvage is not None
+    request = diagnose.DiagnoseRequest(profiles=diagnose.named(made.session(), [str(bad)]))
+    seen = made.job("diagnose", lambda session, job: diagnose.run(session, request, job))
+    assert [one.code for one in seen.targets[0].findings if one.severity is diagnose.Severity.ERROR] == ["schema"]
 
 
 def test_a_lost_header_and_schema_are_known_from_the_backup(made: Shop, tmp_path: Path) -> None:

@@ -30,8 +30,16 @@ def is_damage(error: BaseException) -> bool:
     return primary_code(error) in _DAMAGE or "malformed" in str(error)
 
 
-def translate(error: sqlite3.Error, *, subject: Subject = None) -> LifeboatError:
-    """Return the error of ours that says what `error` means for the database `subject`."""
+def translate(error: sqlite3.Error | UnicodeDecodeError, *, subject: Subject = None) -> LifeboatError:
+    """Return the error of ours that says what `error` means for the database `subject`.
+
+    Python cannot decode a message of SQLite that quotes a name which is no text: of a damaged schema.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        said = "malformed database schema: a name in it is no text"
+        return DatabaseDamagedError(
+            f"SQLite cannot read the database ({said})", subject=subject, hint="run: lifeboat diagnose"
+        )
     code = primary_code(error)
     if is_damage(error):
         return DatabaseDamagedError(
@@ -54,8 +62,8 @@ def translate(error: sqlite3.Error, *, subject: Subject = None) -> LifeboatError
 
 @contextlib.contextmanager
 def translated(subject: Subject = None) -> Iterator[None]:
-    """Turn an `sqlite3.Error` raised inside into one of ours, chained."""
+    """Turn an `sqlite3.Error` raised inside, or a message of it that is no text, into one of ours, chained."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translate(error, subject=subject) from error

@@ -172,7 +172,7 @@ def main() -> None:
         say("done", **(copy(**request) if task == "copy" else check(**request)))
     except LifeboatError as error:
         say("error", code=error.code, message=error.message, subject=error.subject, hint=error.hint)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the message may quote a name that is no text
         failure = translate(error, subject=request["path"])
         say("error", code=failure.code, message=failure.message, subject=failure.subject, hint=failure.hint)
     except BrokenPipeError:  # the parent is gone
