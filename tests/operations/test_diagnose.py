@@ -179,6 +179,17 @@ def test_tables_that_were_emptied_since_the_last_good_backup(made: Shop) -> None
     assert any("orders: 20 rows" in line for line in target.findings[0].evidence)
 
 
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_journal_that_would_break_a_sound_database_is_not_its_own(made: Shop, quick: bool) -> None:
+    path = databases.shop(made.root / "sound.db", orders=900)
+    databases.hot_journal(made.root / "other.db", orders=300)
+    (made.root / "other.db-journal").rename(f"{path}-journal")
+    target = only(look(made, path, quick=quick))
+    (wrong,) = [one for one in target.findings if one.severity is not diagnose.Severity.NOTICE]
+    assert (wrong.code, wrong.subject) == ("journal-foreign", f"{path}-journal")
+    assert "without it the database is sound" in wrong.evidence
+
+
 def test_sidecars_with_other_rights_are_noticed(made: Shop) -> None:
     path = databases.wal(made.root / "w.db")
     path.chmod(0o660)
