@@ -19,7 +19,11 @@ from tests.makers.faults import Ended
 PARTS = 4
 """A walk takes every fourth step; `HYPOTHESIS_PROFILE=thorough` walks them all, which takes a quarter of an hour."""
 
-part = pytest.mark.parametrize("part", range(PARTS) if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else [0])
+WAYS = 10
+"""The same for the ways out, which differ in what is copied only."""
+
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+part = pytest.mark.parametrize("part", range(PARTS) if THOROUGH else [0])
 VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
 
 
@@ -95,6 +99,7 @@ def walk(
     least: int,
     codes: tuple[int, ...] = (0,),
     begin: int = 1,
+    every: int = PARTS,
 ) -> None:
     number = begin + part
     while True:
@@ -104,7 +109,7 @@ def walk(
         judge(number if ended.killed else 0, ended)
         if not ended.killed:
             break
-        number += PARTS
+        number += every
     assert len(ended.steps) >= least
 
 
@@ -128,6 +133,45 @@ def test_killed_before_every_step(broken: Machine, part: int, command: Callable[
             assert judge.side() == "old"
 
     walk(broken, part, lambda number: command(broken, number), look, least=60)
+    assert judge.seen == {"old", "new"}
+
+
+@pytest.fixture
+def holed(bare: Machine) -> Machine:
+    """The machine with a backup, after which a row was written and a page of rows was lost."""
+    databases.shop(bare.database.with_name("more.db"), orders=900).replace(bare.database)
+    ended = bare.lifeboat("backup", bare.app)
+    assert ended.code == 0, ended.stderr
+    with databases.opened(bare.database) as connection:
+        connection.execute("INSERT INTO orders(user_id, note) VALUES (1, 'fresh')")
+    damaged.lose_leaf(bare.database)
+    bare.database.chmod(0o640)
+    bare.keep()
+    return bare
+
+
+@pytest.mark.parametrize("part", range(WAYS) if THOROUGH else [0])
+@pytest.mark.parametrize("way", ["salvage", "restore"])
+def test_each_way_out_killed_before_every_step(holed: Machine, part: int, way: str) -> None:
+    """What is taken out of a backup leaves nothing behind, and takes the name whole or not at all."""
+    judge = Judge(holed)
+
+    def run(number: int = 0) -> Ended:
+        return holed.lifeboat("rescue", holed.database, "--way", way, "--yes", *VOUCH, kill_before=number)
+
+    whole = run()
+    assert whole.code in (0, 3), whole.stdout + whole.stderr
+    judge.new_rows = rows(holed.database)
+    assert judge.new_rows != "unsound"
+
+    def look(number: int, _ended: Ended) -> None:
+        judge.no_mixture()
+        holed.assert_recovered()
+        side = judge.side()
+        assert number or side == "new"
+
+    first = {"salvage": 1, "restore": WAYS // 2}[way]
+    walk(holed, part, run, look, least=60, codes=(whole.code,), begin=first, every=WAYS)
     assert judge.seen == {"old", "new"}
 
 
