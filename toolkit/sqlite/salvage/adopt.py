@@ -52,6 +52,11 @@ class Target:
     apart: list[Row] = field(default_factory=list)
     whole: list[tuple[int, int]] = field(default_factory=list)
 
+    @property
+    def open(self) -> bool:
+        """Whether pages of the file that nothing refers to can be of the table."""
+        return bool(self.allowed) and not self.tree.cut_off
+
     def settle(self, survey: Survey) -> None:
         """Work out, from the places of the tree, the leaves that are kept and the rowids that are not covered."""
         found = survey.found

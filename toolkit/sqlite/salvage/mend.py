@@ -113,7 +113,8 @@ class Mender:
             if self._ownerless():
                 self.result.doubts.append("there are pages of tables or indexes that the schema does not name")
             targets = self._targets(known)
-            adoption = Adoption(self.survey, list(targets.values()), known, thorough=self.thorough)
+            takers = [target for target in targets.values() if target.open]
+            adoption = Adoption(self.survey, takers, known, thorough=self.thorough)
             with contained(functools.partial(self._doubt, "pages that lost their table")):
                 adoption.run()
             self.result.unplaced = adoption.unplaced
@@ -135,7 +136,7 @@ class Mender:
 
     def _begin(self, known: Known, *, incomplete: bool) -> None:
         """Read the schema and the trees; `incomplete`: it lacks objects that the reference may know."""
-        self.survey = Survey(self.image, self.found)
+        self.survey = Survey(self.image, self.found, cut=self.cut)
         self.schema = schemas.read(self.survey, self.reference, self.remains, incomplete=incomplete)
         self.result = Mended(self.schema)
         self._left_over: bool | None = None
@@ -258,7 +259,7 @@ class Mender:
                     self._check()
                     with contained(functools.partial(self._doubt, f"page {place.page}")):
                         self._carve_place(target, place)
-        open_targets = [target for target in targets.values() if target.allowed]
+        open_targets = [target for target in targets.values() if target.open]
         if not open_targets:
             return
         kinds, faults = self.found.kinds, self.found.faults
@@ -400,8 +401,7 @@ class Mender:
     def _rebuild_unkeyed_one(self, entry: Entry, tree: Tree, shape: Shape, known: Known) -> None:
         listed = Listed(self.image, self.schema, known)
         profile = self.profiles.get(entry.name, Profile())
-        quick = not self.thorough
-        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, listed, cut=self.cut, quick=quick)
+        taken = Unkeyed.collect(self.survey, tree, shape, profile, known, listed, quick=not self.thorough)
         self.result.unkeyed[entry.name] = taken
         self.result.tables.append(entry.name)
         self.result.carved[entry.name] = taken.carved

@@ -22,12 +22,16 @@ TABLES, INDEXES = (5, 13), (2, 10)
 
 @dataclass(slots=True)
 class Place:
-    """A place for a leaf in the order of a tree: a sound leaf, a page to be carved (`broken`), or a hole (page 0)."""
+    """A place for a leaf in the order of a tree: a sound leaf, a page to be carved (`broken`), or a hole (page 0).
+
+    `beyond`: the page of the hole lay behind the end of a file that was cut.
+    """
 
     page: int
     broken: bool = False
     depth: int = 0
     explained: bool = False
+    beyond: bool = False
 
 
 @dataclass(slots=True)
@@ -47,16 +51,25 @@ class Tree:
         """Whether leaves may be missing."""
         return any(not place.page or place.broken for place in self.places)
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether all that may be missing lay behind the end of the file: no page that is there can be of this tree.
+
+        All leaves of a b-tree are as deep (SQLite file format, section 1.6), so nothing hung below such a hole.
+        """
+        lost = [place for place in self.places if not place.page or place.broken]
+        return all(place.depth == self.leaf_depth and (place.beyond or place.page) for place in lost)
+
     def holds(self, pages: frozenset[int]) -> bool:
         """Answer whether one of the pages is of this tree."""
         return any(page in pages for page in (*self.inner, *(place.page for place in self.places)))
 
 
 class Survey:
-    """The trees of one image, and the pages that none of them holds."""
+    """The trees of one image, and the pages that none of them holds. `cut`: its header counts more than it has."""
 
-    def __init__(self, image: Image, found: PageMap) -> None:
-        self.image, self.found = image, found
+    def __init__(self, image: Image, found: PageMap, *, cut: bool = False) -> None:
+        self.image, self.found, self.cut = image, found, cut
         self.geometry: Geometry = image.geometry
         self.used = array("H", bytes(2 * (self.geometry.page_count + 1)))
         self.trees: list[Tree] = []
@@ -91,7 +104,7 @@ class Survey:
         while stack:
             page, depth = stack.pop()
             if not 1 <= page <= last or used[page] or reserved(page):
-                places.append(Place(0))
+                places.append(Place(0, depth=depth, beyond=self.cut and page > last))
                 tree.damaged = True
                 continue
             kind, faults = found.kinds[page], found.faults.get(page)

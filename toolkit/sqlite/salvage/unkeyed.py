@@ -64,16 +64,15 @@ class Unkeyed:
         known: Known,
         listed: Listed,
         *,
-        cut: bool = False,
         quick: bool = False,
     ) -> Unkeyed:
         """Write the records of all pages of `tree`, and of orphans that fit and have new keys, into a plain tree.
 
-        `profile` has seen rows of a reference where only that one names the table. `listed` tells the entries
-        of indexes among the orphans; a file that is `cut` lacks pages. `quick`: of sound leaves only the types of the
-        values are looked at. Memory is a few bytes a row.
+        `profile` has seen rows of a reference where only that one names the table. `listed` tells the entries of
+        indexes among the orphans. `quick`: of sound leaves only the types of the values are looked at. Memory is a few
+        bytes a row.
         """
-        return _Collecting(survey, tree, shape, profile, known, listed, cut=cut, quick=quick).done()
+        return _Collecting(survey, tree, shape, profile, known, listed, quick=quick).done()
 
 
 class _Collecting:
@@ -86,10 +85,9 @@ class _Collecting:
         known: Known,
         listed: Listed,
         *,
-        cut: bool,
         quick: bool,
     ) -> None:
-        self.cut, self.listed = cut, listed
+        self.listed = listed
         self.survey, self.tree, self.shape = survey, tree, shape
         self.profile, self.known = profile, known
         self.image = survey.image
@@ -124,7 +122,7 @@ class _Collecting:
         for page in late:
             self._take(page, _entries(self.survey, page, self.shape, broken=True))
             yield from self._taken()
-        if not tree.holes:
+        if not tree.holes or tree.cut_off:
             return
         narrow = []
         for page in [page for page in self.survey.orphans() if found.kinds[page] in (0, 2, 10)]:
@@ -172,7 +170,7 @@ class _Collecting:
         roots = [self.tree.root, *(page for page in [*tops, *self.read] if page != self.tree.root)]
         held = stretches(found, [page for page in roots if page in self.read], self._held)
         strange = [page for page in self.survey.unexplained() if page not in self.read]
-        complete = not (strange or self.left_out or self.cut)
+        complete = not (strange or self.left_out or self.survey.cut)
         return gaps(held, self.shape.orders, self.image.encoding, main=self.tree.root, complete=complete)
 
     def _take(self, page: int, entries: Entries, *, carved: bool = False) -> None:
