@@ -70,6 +70,11 @@ def rooted(original: Path, roots: dict[str, str]) -> Callable[[bytearray], None]
             {"people": "empty", "empty": "people"},
             id="empty",
         ),
+        pytest.param(
+            (f"TABLE {PEOPLE}", f"TABLE {SETTINGS}", "TABLE empty(a TEXT, b TEXT)"),
+            {"people": "settings", "settings": "people"},
+            id="beside-an-empty-one",
+        ),
         pytest.param((f"TABLE {PEOPLE}", f"TABLE {SETTINGS}"), {"settings": "people"}, id="shared"),
         pytest.param((f"TABLE {PEOPLE}", f"TABLE {SETTINGS}"), {"people": "settings"}, id="shared-by-the-first"),
         pytest.param((f"TABLE {WORDS}", "INDEX counts ON words(count)"), {"words": "counts"}, id="own-index"),

@@ -166,6 +166,13 @@ class _Settling:
                     continue
                 if root in named or claim.proved or claim.asked < FEW:
                     claims[entry.name][root] = claim.weight + (root == entry.root)
+        wanted = {root for name in doubted for root in claims[name]}
+        for entry in claimants:
+            if entry.name not in doubted:  # it need not move for the others to have their trees
+                claims[entry.name] = {
+                    root: weight - WITH_ROWS * (root in wanted and root != entry.root)
+                    for root, weight in claims[entry.name].items()
+                }
         return claims
 
     def _claim(self, entry: Entry, held: Holding) -> Claim | None:
