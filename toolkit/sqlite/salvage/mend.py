@@ -16,21 +16,10 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import (
-    blanks,
-    build,
-    copied,
-    counters,
-    emptied,
-    leftover,
-    orphans,
-    owners,
-    remains,
-    spans,
-    witness,
-)
+from toolkit.sqlite.salvage import build, copied, counters, emptied, leftover, orphans, owners, remains, spans, witness
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
+from toolkit.sqlite.salvage.blanks import blanked
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
 from toolkit.sqlite.salvage.contain import contained
 from toolkit.sqlite.salvage.entries import Entry
@@ -104,7 +93,7 @@ class Mender:
         """Mend the image. Raises `OSError`, `CancelledError`, `sqlite3.Error` (of the reference)."""
         self.found = scan.scan(self.image, on_progress=self.on_progress, should_stop=self.should_stop)
         if not self.thorough:
-            self.suspects |= blanks.blanked(self.image, self.found, self.should_stop)
+            self.suspects |= blanked(self.image, self.found, self.should_stop)
         known = Known(self.reference)
         try:
             self._begin(known, incomplete=False)
@@ -391,8 +380,7 @@ class Mender:
             tree, shape = self.trees[entry.name], self.schema.shapes.get(entry.name)
             if tree.table or shape is None:
                 continue
-            holders = [place.page for place in tree.places if place.page] + tree.inner
-            if not tree.damaged and not any(page in self.survey.broken_chains for page in holders):
+            if not tree.damaged and not self.survey.lacks_chains(tree):
                 continue
             self._check()
             with contained(functools.partial(self._give_up, entry.name)):
@@ -429,11 +417,7 @@ class Mender:
             if entry.kind != "index":
                 continue
             tree = self.index_trees.get(entry.name)
-            broken = tree is None or tree.damaged
-            if tree is not None and not broken:
-                pages = [place.page for place in tree.places] + tree.inner
-                broken = any(page in self.survey.broken_chains for page in pages)
-            if broken or entry.table in changed:
+            if tree is None or tree.damaged or self.survey.lacks_chains(tree) or entry.table in changed:
                 self._empty(entry)
         rowid = max((entry.rowid for entry in self.schema.entries), default=0)
         for name, shape in self.schema.shapes.items():

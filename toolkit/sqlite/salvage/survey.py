@@ -233,6 +233,10 @@ class Survey:
                 page = found.following[page]
         return rows
 
+    def lacks_chains(self, tree: Tree) -> bool:
+        """Answer whether a page of `tree` holds a cell whose overflow pages are not all there."""
+        return any(page in self.broken_chains for page in (*tree.inner, *(place.page for place in tree.places)))
+
     def find_trunks(self) -> None:
         """Take pages that nothing holds and that look like trunks of a lost freelist, and what they name, as free."""
         geometry = self.geometry
