@@ -16,7 +16,7 @@ from toolkit.sqlite.account import Account, Candidate, Gap, Strategy, TableAccou
 from toolkit.sqlite.connect import connect
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.pages.walk import geometry_of
-from toolkit.sqlite.salvage import counters, leftover, owners, texts
+from toolkit.sqlite.salvage import counters, leftover, owners, spans, texts
 from toolkit.sqlite.salvage.carve import LEAST, MOST
 from toolkit.sqlite.salvage.contain import contained, of_all
 from toolkit.sqlite.salvage.finish import Finish
@@ -359,11 +359,7 @@ def _gaps(way: _Way, mended: Mended, name: str) -> tuple[Gap, ...]:
     shape = mended.schema.shapes.get(name)
     if shape is None or shape.without_rowid or not all(isinstance(gap.after, int | None) for gap in gaps):
         return gaps
-    inside = mended.gaps.get(name, ())
+    inside = spans.edges(mended.gaps.get(name, ()))
     alone = sorted({rowid for table, rowid in way.doubtful if table == name})
-    lone = (rowid for rowid in alone if LEAST < rowid < MOST and not any(_lies_in(rowid, gap) for gap in inside))
+    lone = (rowid for rowid in alone if LEAST < rowid < MOST and not spans.between(rowid, inside))
     return (*gaps, *(Gap(rowid - 1, rowid + 1, 1) for rowid in lone))
-
-
-def _lies_in(rowid: int, gap: tuple[int | None, int | None]) -> bool:
-    return (gap[0] is None or rowid > gap[0]) and (gap[1] is None or rowid < gap[1])
