@@ -169,14 +169,14 @@ def require_space(
     path: Path,
     needed: int,
     *,
-    reserve: int = RESERVE,
+    reserve: int | None = None,
     hint: str = "free some space, or use another vault with --vault",
 ) -> None:
     """Raise `SpaceError`, before anything is written, when `needed` bytes would not fit at `path`.
 
-    `reserve` bytes must stay free; they are among the bytes that the error calls needed.
+    `reserve` bytes (16 MiB where nobody says) must stay free; they are among those that the error calls needed.
     """
-    free, needed = free_bytes(path), needed + reserve
+    free, needed = free_bytes(path), needed + (RESERVE if reserve is None else reserve)
     if needed > free:
         text = f"too little space: {needed:,} bytes needed, {free:,} free"
         raise SpaceError(text, subject=path, hint=hint, needed=needed, free=free)
