@@ -10,7 +10,7 @@ import pytest
 
 from tests.makers import databases
 from tests.sqlite.salvage.conftest import Repaired
-from tests.sqlite.salvage.test_cures import expect_whole
+from tests.sqlite.salvage.test_cures import expect_whole, span
 
 Repair = Callable[..., Repaired]
 
@@ -111,3 +111,15 @@ def test_a_backup_tells_whose_tree_it_is(tmp_path: Path, repaired: Repair) -> No
     result = repaired(original, rooted(original, {"people": "places"}), backup)
     assert (result.missing, result.extra) == ({}, {})
     assert result.account.whole
+
+
+def test_a_page_that_was_written_over_a_root_gives_it_no_rows(tmp_path: Path, repaired: Repair) -> None:
+    original = made(tmp_path / "a.db", f"TABLE {PEOPLE}", f"TABLE {PLACES}", "INDEX named ON places(name)", rows=40)
+    people, places = (span(databases.root_page(original, name)) for name in ("people", "places"))
+
+    def damage(data: bytearray) -> None:
+        data[places] = data[people]
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({"places": 39}, {})
+    assert not result.account.tables["places"].whole

@@ -226,10 +226,24 @@ class _Settling:
                 entry.root = given[entry.name]
             elif entry.root in taken or shared.count(entry.root) > 1:
                 entry.root, entry.assumed = 0, True
+            elif self.survey is not None and self._is_a_copy(self.survey, entry):
+                _blank(self.survey, entry.root)
         roots = {entry.root for entry in self.schema.tables() if entry.name in given}
         for entry in self.schema.entries:
             if entry.kind == "index" and entry.root in roots:
                 entry.root, entry.assumed = 0, True
+
+    def _is_a_copy(self, survey: Survey, entry: Entry) -> bool:
+        """Answer whether the root of a table, which does not fit it, is a leaf that is there twice: one of another."""
+        held, found, root = self._at(entry.root), survey.found, entry.root
+        if held is None or not held.rows or root in found.interior or self._claim(entry, held) is not None:
+            return False
+        page, traits = self.image.page(root), (found.kinds[root], found.counts[root], found.first[root])
+        return any(
+            (found.kinds[other], found.counts[other], found.first[other]) == traits and self.image.page(other) == page
+            for other in range(2, self.image.page_count + 1)
+            if other != root
+        )
 
     def _rootless_indexes(self) -> list[Entry]:
         entries = self.schema.entries
@@ -267,6 +281,16 @@ def _lone(survey: Survey, schema: Schema, claimants: list[Entry]) -> list[int]:
     lower = {child for page in lone if page in found.interior for child in found.interior[page][0]}
     tops = [page for page in lone if page not in lower]
     return tops if len(tops) <= MOST_LONE else []
+
+
+def _blank(survey: Survey, page: int) -> None:
+    """Make a page of the copy, whose content is elsewhere too, one that was lost."""
+    found = survey.found
+    survey.image.write(page, b"")
+    found.kinds[page] = found.counts[page] = 0
+    for at, holder in enumerate(found.owners):
+        if holder == page:
+            found.owners[at] = 0
 
 
 def _below(survey: Survey, root: int) -> set[int]:
