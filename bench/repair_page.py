@@ -36,6 +36,7 @@ does not cost the rows behind it.
 | page 1 is gone, and with it the schema | everything, when there is a backup (`--refill`), however old its rows |
 | page 1 is gone, no backup | the rows, in `lost_and_found`: names of tables and columns were on that page |
 | a `CREATE TABLE` no longer parses | the rows under the table's name; a column whose name is lost becomes `c3` |
+| the schema names wrong roots | what rows or indexes tell apart; the rest in `lost_and_found` |
 | a root or inner page of a table is lost | everything: the leaves are found again by what is on them |
 | leaves of a table are lost | the others, what its indexes hold whole; the rest from a backup, but none known deleted |
 | an index, a full-text index or an R-tree is damaged | everything that a table holds: it is made anew |
