@@ -44,7 +44,6 @@ class Holding:
     empty: bool
     rows: list[Seen] = field(default_factory=list)
     _nodes: dict[int, Node | None] = field(default_factory=dict)
-    _leaves: dict[int, dict[int, list[Value] | None]] = field(default_factory=dict)
     _keyed: dict[int, dict[bytes, list[Value]] | None] = field(default_factory=dict)
 
     @classmethod
@@ -68,7 +67,6 @@ class Holding:
         if page not in self._nodes:
             if len(self._nodes) > MOST_PAGES:
                 self._nodes.clear()
-                self._leaves.clear()
             node = nodes.parse(self.source.page(page), page, self.source.geometry) if page > 1 else Node(page)
             self._nodes[page] = node if node.kind and not node.faults else None
         return self._nodes[page]
@@ -95,11 +93,22 @@ class Holding:
             if node is None:
                 return None
             if not node.interior:
-                if page not in self._leaves:
-                    self._leaves[page] = dict(leaf_rows(self.source, page, node.count or 1))
-                return self._leaves[page].get(rowid)
+                return self._row(node, rowid)
             page = node.children[bisect.bisect_left([cell.rowid for cell in node.cells], rowid)]
         return None
+
+    def _row(self, leaf: Node, rowid: int) -> list[Value] | None:
+        cell = next((one for one in leaf.cells if one.rowid == rowid), None)
+        payload = payload_from(self.source, self.source.page(leaf.number), cell) if cell is not None else None
+        try:
+            return record.decode(payload or b"")
+        except ValueError:
+            return None
+
+    def forget(self) -> None:
+        """Let go of the pages that were read: there can be thousands of trees."""
+        self._nodes.clear()
+        self._keyed.clear()
 
     def keyed(self, keys: int) -> dict[bytes, list[Value]] | None:
         """Return the records of a tree without rowids by their first `keys` values; None when these are too many."""

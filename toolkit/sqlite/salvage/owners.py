@@ -122,6 +122,8 @@ class _Settling:
                 self.barred.add(entry.name)
             if claim is None or times[entry.root] > 1 or entry.name in self.barred:
                 doubted.append(entry)
+            for one in (held, *(tree for _, tree in self._indexes(self.schema.shapes[entry.name]))):
+                one.forget()
         return doubted
 
     def _is_an_index(self, entry: Entry, held: Holding, claim: Claim) -> bool:
