@@ -190,6 +190,27 @@ def test_a_journal_that_would_break_a_sound_database_is_not_its_own(made: Shop, 
     assert "without it the database is sound" in wrong.evidence
 
 
+@pytest.mark.parametrize(("parents", "severity"), [((0, 0, -1), "notice"), ((0, 9), "warning"), ((0, "x"), "warning")])
+def test_keys_that_nobody_enforces_are_no_damage(made: Shop, parents: tuple[object, ...], severity: str) -> None:
+    """Fossil, say, writes 0 for "none", which no row that was lost can have been."""
+    path = made.root / "own.db"
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE p(id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE c(p REFERENCES p(id))")
+        connection.executemany("INSERT INTO c VALUES (?)", [(one,) for one in parents])
+    target = only(look(made, path))
+    assert (codes(target), target.healthy) == ({"foreign-keys": severity}, severity == "notice")
+
+
+def test_keys_to_none_of_other_columns_than_rowids_are_not_told_apart(made: Shop) -> None:
+    path = made.root / "own.db"
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE p(id INT UNIQUE)")
+        connection.execute("CREATE TABLE c(p REFERENCES p(id))")
+        connection.execute("INSERT INTO c VALUES (0)")
+    assert codes(only(look(made, path))) == {"foreign-keys": "warning"}
+
+
 def test_sidecars_with_other_rights_are_noticed(made: Shop) -> None:
     path = databases.wal(made.root / "w.db")
     path.chmod(0o660)

@@ -47,7 +47,8 @@ class Checkup:
     `checks` are some of `sidecars size quick_check integrity_check foreign_key_check fts rtree rows`, and where values
     are looked at, `sequence checks text`. `tables`
     counts the rows of each table (None where it cannot be read). `foreign_key_violations` is None where it
-    could not be counted. `skipped` says which checks could not be made, and why: neither sound nor damaged.
+    could not be counted, `keys_to_none` tells that all of these are an application's own way. `skipped` says which
+    checks could not be made, and why: neither sound nor damaged.
     """
 
     size: int
@@ -64,6 +65,7 @@ class Checkup:
     checks: tuple[CheckResult, ...]
     skipped: tuple[str, ...]
     free_pages: int = 0
+    keys_to_none: bool = False
 
     @property
     def damaged(self) -> bool:
@@ -211,6 +213,7 @@ class _Examination:
         self.skipped: list[str] = []
         self.tables: dict[str, int | None] = {}
         self.violations: int | None = None
+        self.keys_to_none = False
         self.virtuals: list[VirtualTable] = []
 
     def make(self, name: str, work: Callable[[], list[str]]) -> None:
@@ -253,6 +256,7 @@ class _Examination:
 
     def foreign_keys(self, connection: sqlite3.Connection) -> list[str]:
         self.violations, lines = foreignkeys.violations(connection)
+        self.keys_to_none = bool(lines) and foreignkeys.to_none(connection)
         return lines
 
     def rows(self, beside: sqlite3.Connection | None = None) -> list[str]:
@@ -374,6 +378,7 @@ def examine(
         schema_digest=_digest(connection),
         tables=work.tables,
         foreign_key_violations=work.violations,
+        keys_to_none=work.keys_to_none,
         checks=(),
         skipped=(),
         free_pages=_optional(connection, "freelist_count"),

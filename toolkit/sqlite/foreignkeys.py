@@ -52,6 +52,26 @@ def violations(connection: sqlite3.Connection) -> tuple[int, list[str]]:
     return count, lines[:MAX_MESSAGES]
 
 
+def to_none(connection: sqlite3.Connection) -> bool:
+    """Say whether all references that lead nowhere are to rowids below 1: an application's word for "none".
+
+    SQLite gives out rowids from 1 on, so no row that was lost had such a one. With the keys enforced these references
+    could not have been written: nobody enforces them here. Raises `sqlite3.Error`.
+    """
+    for child in _children(connection):
+        keys = _keys(connection, child)
+        if keys is None:
+            if next(_by_pragma(connection, child), None) is not None:
+                return False
+            continue
+        for key in keys:
+            real = f" AND NOT (typeof(c.{quoted(key.own[0])}) = 'integer' AND c.{quoted(key.own[0])} < 1)"
+            query = f"SELECT 1 FROM {_orphans(key)}{real if key.rowid else ''} LIMIT 1"  # noqa: S608
+            if connection.execute(query).fetchone() is not None:
+                return False
+    return True
+
+
 _Found = Iterator[tuple[int, list[int | None], str]]
 """How many rows, the rowids of the first of them (None without one), and the parent that they lack."""
 

@@ -74,7 +74,11 @@ def of_checks(checkup: Checkup, path: str, *, leave_out: Iterable[str] = ()) -> 
     """
     unread = checkup.foreign_key_violations is None
     failed = [check for check in checkup.checks if not check.ok and check.name not in leave_out]
-    found = [_of_check(check, path) for check in failed if not (unread and check.name == FOREIGN_KEYS)]
+    found = [
+        _to_none(check, path) if check.name == FOREIGN_KEYS and checkup.keys_to_none else _of_check(check, path)
+        for check in failed
+        if not (unread and check.name == FOREIGN_KEYS)
+    ]
     if unread and not found:
         found = [_of_check(replace(check, name="rows"), path) for check in failed]
     if checkup.skipped:
@@ -87,6 +91,11 @@ def _of_check(check: CheckResult, path: str) -> Finding:
     if code == "integrity" and any(_SCHEMA.search(line) for line in check.messages):
         code = "schema"
     return make(code, path, evidence=check.messages)
+
+
+def _to_none(check: CheckResult, path: str) -> Finding:
+    message = "rows refer to row 0, which no table has: nobody enforces these keys here"
+    return make("foreign-keys", path, message, evidence=check.messages, remedy="", severity=Severity.NOTICE)
 
 
 def of_losses(
