@@ -165,3 +165,22 @@ def test_a_database_like_it_behind_the_last_page_lends_no_pages(tmp_path: Path) 
     db.close()
     rows["names"] = {row for row in rows["names"] if isinstance(row[0], int) and row[0] % 9 <= 2}
     assert _lost(tmp_path, path.read_bytes() + older, rows) == 0
+
+
+def test_tables_that_look_alike_get_no_rows_of_each_other(tmp_path: Path) -> None:
+    damaged = tmp_path / "alike.db"
+    with sqlite3.connect(damaged) as db:
+        db.execute(f"PRAGMA page_size={PAGE}")
+        for number in range(40):
+            db.execute(f"CREATE TABLE t{number}(name TEXT NOT NULL)")
+            db.executemany(f"INSERT INTO t{number} VALUES (?)", [(f"of t{number}",)] * 3)
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 't20'").fetchone()[0]
+    db.close()
+    data = damaged.read_bytes()
+    damaged.write_bytes(data[: (root - 1) * PAGE] + data[root * PAGE :])
+    (tmp_path / "scratch").mkdir()
+    salvage.repair(damaged, tmp_path / "mended.db", scratch=tmp_path / "scratch")
+    db = sqlite3.connect(tmp_path / "mended.db")
+    wrong = [n for n in range(40) for (name,) in db.execute(f"SELECT name FROM t{n}") if name != f"of t{n}"]
+    db.close()
+    assert not wrong

@@ -26,7 +26,7 @@ NO_PAGE = b"\xff\xff\xff\xff"
 
 @dataclass(slots=True)
 class Border:
-    """What lies between two runs: the `pages` from `first` on.
+    """What lies between two runs: the `pages` from `first` on. Where rows may be another table's, there is none.
 
     `given_up` are pages with a cell without a record: what it held may be a mixture. `blurred` are pages that may hold
     wrong bytes and tell nothing by which these could be found: no overflow chain goes over them any more.
@@ -135,6 +135,10 @@ class _Search:
         inside = begin < at < begin + self.size
         node = self._parsed(page, number)
         gone = begin >= at and begin + self.size <= at + self.lost
+        one, other = (self._of(number, run.shift) for run in (self.before, self.behind))
+        if number in self.before.unsure and one != other:
+            page = bytes(self.size)
+            node, gone = self._parsed(page, number), True
         if gone or (not node.kind and not self.whole):
             found.blurred += [] if gone else [number]
             page = NO_PAGE + page[len(NO_PAGE) :]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from toolkit.sqlite.pages.geometry import INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE, Geometry
@@ -27,11 +28,19 @@ _TABLE, _INDEX = (INTERIOR_TABLE, LEAF_TABLE), (2, LEAF_INDEX)
 
 
 class Run(NamedTuple):
-    """Pages `first` to `last` that lie `shift` bytes from their place, both of them surely."""
+    """Pages `first` to `last` that lie `shift` bytes from their place, both of them surely.
+
+    `unsure` are roots of tables between it and the next run where the pages of both could lie, and each would fit.
+    """
 
     first: int
     last: int
     shift: int
+    unsure: frozenset[int] = frozenset()
+
+
+_Part = tuple[int, int, int, list[int]]
+"""First and last page, shift, and what speaks for each page lying there."""
 
 
 @dataclass(slots=True)
@@ -67,7 +76,10 @@ class _Weighing:
         scores = {shift: self._scores(shift) for shift in shifts}
         whole = {shift: sum(one for one in score if one > 0) for shift, score in scores.items()}
         kept = sorted(shifts, key=lambda shift: (shift != 0, shift != self.end, -whole[shift]))[:MOST_SHIFTS]
-        return _best_row([(shift, scores[shift]) for shift in kept], self.count, self.geometry.page_size, self.end)
+        tables = {number for number, table in self.roots.table.items() if table}
+        weighed = [(shift, scores[shift]) for shift in kept]
+        parts = _best_row(weighed, self.count, self.geometry.page_size, self.end)
+        return _sure(parts, self.geometry.page_size, tables)
 
     @property
     def end(self) -> int:
@@ -189,8 +201,8 @@ def _goes_on(found: PageMap, place: int, length: int, count: int) -> int:
     return int((following == 0) == (length == 1) and following <= count)
 
 
-def _best_row(weighed: list[tuple[int, list[int]]], count: int, page_size: int, end: int) -> list[Run]:
-    """Return the runs that have most for them, each change of shift taken off; page 1 lies at its place.
+def _best_row(weighed: list[tuple[int, list[int]]], count: int, page_size: int, end: int) -> list[_Part]:
+    """Return the parts that have most for them, each change of shift taken off; page 1 lies at its place.
 
     Behind bytes that are missing, the pages that lay there have no place. A change is made where a page speaks for it.
     """
@@ -213,13 +225,34 @@ def _best_row(weighed: list[tuple[int, list[int]]], count: int, page_size: int, 
         best.append(row)
     bonus = [1 if shift == end else 0 for shift in shifts]
     at = max(range(len(shifts)), key=lambda one: (best[count][one] + bonus[one], -one))
-    number, found = count, []
+    number, parts = count, list[_Part]()
     while number > 0:
         first = next((n for n in range(number, 1, -1) if (n, at) in came), 1)
-        scores = weighed[at][1]
-        sure = [n for n in range(first, number + 1) if scores[n] > 0]
-        found.append(Run(sure[0] if sure else first, sure[-1] if sure else first, shifts[at]))
+        parts.append((first, number, *weighed[at]))
         if first == 1:
             break
         number, at = came[first, at]
-    return found[::-1]
+    return parts[::-1]
+
+
+def _sure(parts: list[_Part], page_size: int, tables: set[int]) -> list[Run]:
+    """Return the runs without the pages that may as well belong to the one beside it."""
+    firsts, lasts, unsure = [parts[0][0]], [], []
+    for (begin, _, shift, scores), (_, end, other, others) in pairwise(parts):
+        gap = max(0, -(-(shift - other) // page_size))
+        ahead = list(accumulate(scores[begin : end - gap]))
+        behind = list(accumulate(reversed(others[begin + gap + 1 : end + 1])))[::-1]
+        sums = [one + two for one, two in zip(ahead, behind, strict=True)]
+        same = [begin + at for at, value in enumerate(sums) if value == max(sums)]
+        lasts.append(same[0])
+        firsts.append(same[-1] + gap + 1)
+        unsure.append(
+            frozenset(n for n in tables & {*range(same[0] + 1, firsts[-1])} if scores[n] > 0 or others[n] > 0)
+        )
+    lasts.append(parts[-1][1])
+    found = []
+    for (_, _, shift, scores), first, last, roots in zip(parts, firsts, lasts, [*unsure, frozenset()], strict=True):
+        sure = [number for number in range(first, last + 1) if scores[number] > 0]
+        if sure:
+            found.append(Run(sure[0], sure[-1], shift, roots))
+    return found
