@@ -8,6 +8,7 @@ others say of page `n`. The shift changes only where bytes were put in or taken 
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ MOST_SHIFTS = 12
 CHANGE = 3
 """What a change of the shift must gain: as much as one page that is surely in place, and one more that may be."""
 
+_NOWHERE = -(1 << 30)
+
 _TABLE, _INDEX = (INTERIOR_TABLE, LEAF_TABLE), (2, LEAF_INDEX)
 
 
@@ -39,7 +42,7 @@ class Run(NamedTuple):
     unsure: frozenset[int] = frozenset()
 
 
-_Part = tuple[int, int, int, list[int]]
+_Part = tuple[int, int, int, "array[int]"]
 """First and last page, shift, and what speaks for each page lying there."""
 
 
@@ -108,11 +111,11 @@ class _Weighing:
         near |= {phase - size * more for phase in self.maps for more in (0, 1)}
         return list(dict.fromkeys([0, self.end, *voted, *sorted(near)]))
 
-    def _scores(self, shift: int) -> list[int]:
+    def _scores(self, shift: int) -> array[int]:
         """Return for each page number what speaks for it (more than 0) or against it lying `shift` bytes off."""
         phase = shift % self.geometry.page_size
         found, off = self.maps.get(phase), (shift - phase) // self.geometry.page_size
-        scores = [0] * (self.count + 1)
+        scores = array("b", bytes(self.count + 1))
         if found is None:
             return scores
         for number in range(max(2, 1 - off), min(self.count, len(found.kinds) - 1 - off) + 1):
@@ -201,15 +204,15 @@ def _goes_on(found: PageMap, place: int, length: int, count: int) -> int:
     return int((following == 0) == (length == 1) and following <= count)
 
 
-def _best_row(weighed: list[tuple[int, list[int]]], count: int, page_size: int, end: int) -> list[_Part]:
+def _best_row(weighed: list[tuple[int, array[int]]], count: int, page_size: int, end: int) -> list[_Part]:
     """Return the parts that have most for them, each change of shift taken off; page 1 lies at its place.
 
     Behind bytes that are missing, the pages that lay there have no place. A change is made where a page speaks for it.
     """
     shifts = [shift for shift, _ in weighed]
     gaps = [[max(0, -(-(one - other) // page_size)) for one in shifts] for other in shifts]  # to `other` from `one`
-    best: list[list[float]] = [[0.0] + [float("-inf")] * (len(shifts) - 1)] * 2
-    best[1] = [float(weighed[0][1][1])] + [float("-inf")] * (len(shifts) - 1)
+    nowhere = [_NOWHERE] * (len(shifts) - 1)
+    best = [array("i", [0, *nowhere]), array("i", [weighed[0][1][1], *nowhere])]
     came: dict[tuple[int, int], tuple[int, int]] = {}
     for number in range(2, count + 1):
         row = []
@@ -222,7 +225,7 @@ def _best_row(weighed: list[tuple[int, list[int]]], count: int, page_size: int, 
                         value = best[before][one] - CHANGE
                         came[number, here] = before, one
             row.append(value + scores[number])
-        best.append(row)
+        best.append(array("i", row))
     bonus = [1 if shift == end else 0 for shift in shifts]
     at = max(range(len(shifts)), key=lambda one: (best[count][one] + bonus[one], -one))
     number, parts = count, list[_Part]()
