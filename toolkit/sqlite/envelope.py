@@ -150,7 +150,7 @@ class _Examination:
         head = self._read(begin, SIZE)
         page_size, pages = stated_page_size(head), int.from_bytes(head[28:32], "big")
         end = begin + pages * page_size
-        if head.startswith(MAGIC) and pages and self._read(end, len(MAGIC)) == MAGIC:
+        if head.startswith(MAGIC) and end > begin and self._read(end, len(MAGIC)) == MAGIC:
             text = f"another database lies behind the last page: {self._size - end} bytes"
             self._faults.append(Fault("trailing", text, (_shown(self._read(end, 16)),)))
             self._size = end

@@ -57,6 +57,7 @@ UNDONE: dict[str, tuple[str, Damage]] = {
         lambda data: laid(data, 16, (2 * page_size_of(data) % 65535).to_bytes(2, "big")),
     ),
     "page size halved": ("page-size", lambda data: laid(data, 16, (page_size_of(data) // 2).to_bytes(2, "big"))),
+    "page size 0": ("page-size", lambda data: laid(data, 16, bytes(2))),
     "page size absurd": ("page-size", lambda data: laid(data, 16, b"\x13\x37")),
     "write version": ("versions", lambda data: laid(data, 18, b"\x09")),
     "read version": ("versions", lambda data: laid(data, 19, b"\x05")),
