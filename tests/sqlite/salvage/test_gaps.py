@@ -232,3 +232,23 @@ def test_entries_of_an_index_are_not_taken_for_rows_with_columns_missing(tmp_pat
 
     result = repaired(original, damage)
     assert result.extra == {}
+
+
+def test_a_lost_root_of_a_keyed_table_with_a_column_added_since_costs_no_page(tmp_path: Path, repaired: Repair) -> None:
+    """Without a backup: entries of its index are as wide as its old rows, but never of two widths on one page."""
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE keyed(word TEXT, n INT, text TEXT, PRIMARY KEY(word, n)) WITHOUT ROWID")
+        connection.execute("CREATE INDEX by_text ON keyed(text)")
+        rows = [(f"word {n * 7919 % 1000}", n, f"text {n} " * 9) for n in range(1000)]
+        connection.executemany("INSERT INTO keyed VALUES (?, ?, ?)", rows[:700])
+        connection.execute("ALTER TABLE keyed ADD added INT DEFAULT 7")
+        connection.executemany("INSERT INTO keyed VALUES (?, ?, ?, 8)", rows[700:])
+    root = page_of(path, "keyed")
+
+    def damage(data: bytearray) -> None:
+        data[span(root)] = b"\xa5" * PAGE
+
+    result = repaired(path, damage)
+    assert result.extra == {}
+    assert result.missing["keyed"] < 50  # one between each two leaves

@@ -129,7 +129,7 @@ class _Collecting:
             if not self._take_lone(page):
                 narrow.append(page)
             yield from self._taken()
-        self._learn(pages, least=1)
+        self._learn([page for page in self.read if found.kinds[page] and page not in found.faults], least=1)
         for page in narrow:
             self._take_lone(page, narrow=True)
             yield from self._taken()
@@ -190,13 +190,14 @@ class _Collecting:
                 self.carved += new and broken
 
     def _learn(self, pages: list[int], *, least: int = TAUGHT // 10) -> None:
-        """Let the profile learn from the rows that the table is known to have, where no reference taught it."""
+        """Let the profile learn from the rows of these sound pages of the table, where no reference taught it."""
         if self.profile.rows:
             return
         rows: list[list[Value]] = []
-        for page in pages[:: max(1, len(pages) // 20)]:
+        chosen = pages[:: max(1, len(pages) // 20)]
+        for page in chosen:
             there = [one for one in _entries(self.survey, page, self.shape, broken=False).cells if one is not None]
-            rows += there[:: max(1, len(there) // 20)]
+            rows += there[:: max(1, len(there) * len(chosen) // TAUGHT)]
         for values in rows if len(rows) >= least else ():
             self.profile.add(values)
 
@@ -225,10 +226,11 @@ class _Collecting:
         if not self._rise(rows, nearly=broken):
             self.left_out = True
             return True
-        unsure = narrow and (len(rows) < LEAST_ROWS or len(rows[0]) in self.widths)
+        mixed = len(set(map(len, rows))) > 1  # the entries of an index are all of one width
+        unsure = narrow and not mixed and (len(rows) < LEAST_ROWS or len(rows[0]) in self.widths)
         if unsure and self.known.keyed(self.shape, rows, self.image.encoding) < SAME:
             self.left_out = True  # just as likely entries of an index
-        elif self._strange(rows, LIKELY if narrow else USUAL):
+        elif self._strange(rows, LIKELY if narrow and not mixed else USUAL):
             self.left_out = True
         else:
             self._take(page, entries, carved=True)
