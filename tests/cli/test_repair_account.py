@@ -140,3 +140,19 @@ def test_a_rescue_that_is_put_back_says_so_and_is_not_reported_as_done(shop: Pat
     assert [one["state"] for one in status["targets"]] != ["ok"]
     text = lifeboat("rescue", "shop", "--yes", "--config", config, *VOUCH)
     assert "everything is as it was before the rescue" in text.stdout + text.stderr
+    events = lifeboat("rescue", "shop", "--yes", "--config", config, "--events", *VOUCH).stderr.splitlines()
+    assert json.loads(events[-1])["status"] == "failed"
+    assert not json.loads(events[-1]).get("undo")  # there is nothing to undo
+
+
+@pytest.mark.parametrize("word", ["repair", "rescue"])
+def test_the_undo_that_is_offered_works(shop: Path, vault: Path, word: str) -> None:
+    damaged.break_index(shop)
+    before = damaged.content(shop)
+    how = ("--in-place",) if word == "repair" else ()
+    events = lifeboat(word, shop, *how, "--yes", "--vault", vault, "--events", *VOUCH).stderr.splitlines()
+    program, *line = shlex.split(json.loads(events[-1])["undo"]["cli"])
+    assert program == "lifeboat"
+    assert damaged.content(shop) != before
+    assert lifeboat(*line, "--yes", "--vault", vault, *VOUCH).code == 0
+    assert damaged.content(shop) == before
