@@ -20,6 +20,9 @@ from toolkit.sqlite.salvage.places import Run
 MOST = 12
 """Pages in which the border may lie that are looked at cell by cell."""
 
+MOST_PLACES = 400
+"""Places that are weighed, spread over all; then those around the best."""
+
 NO_PAGE = b"\xff\xff\xff\xff"
 """What a page begins with that is missing, or may hold wrong bytes: no overflow chain goes on there, and none ends."""
 
@@ -125,7 +128,10 @@ class _Search:
                 total += known[number, side]
             return total
 
-        at = max(places, key=worth)
+        places.sort()
+        step = len(places) // MOST_PLACES + 1
+        near = places.index(max(places[::step], key=worth))
+        at = max(places[max(0, near - step + 1) : near + step], key=worth)
         for number in range(self.first, self.end):
             self._add(found, number, at)
         return found
