@@ -9,6 +9,7 @@ import pytest
 
 from tests.makers import databases
 from tests.sqlite.salvage.conftest import Repaired
+from toolkit.sqlite.salvage.survey import Place, Tree
 
 Repair = Callable[..., Repaired]
 
@@ -32,3 +33,17 @@ def test_deleted_rows_do_not_fill_what_was_cut_off(tmp_path: Path, repaired: Rep
     assert not result.extra
     assert result.missing["t"] < 200
     assert not result.account.whole
+
+
+@pytest.mark.parametrize(
+    ("lost", "cut_off"),
+    [
+        ([Place(0, depth=1, beyond=True)], True),
+        ([Place(0, depth=1, beyond=True), Place(4, broken=True, depth=1)], True),
+        ([Place(4, broken=True, depth=1)], False),  # the child before it may lead to the wrong page
+        ([Place(0, depth=0, beyond=True)], False),
+        ([], False),
+    ],
+)
+def test_pages_are_looked_for_where_not_all_lay_behind_the_end(lost: list[Place], *, cut_off: bool) -> None:
+    assert Tree("t", 2, True, [Place(3, depth=1), *lost], leaf_depth=1).cut_off is cut_off

@@ -58,7 +58,8 @@ class Tree:
         All leaves of a b-tree are as deep (SQLite file format, section 1.6), so nothing hung below such a hole.
         """
         lost = [place for place in self.places if not place.page or place.broken]
-        return all(place.depth == self.leaf_depth and (place.beyond or place.page) for place in lost)
+        there = all(place.depth == self.leaf_depth and (place.beyond or place.page) for place in lost)
+        return there and any(place.beyond for place in lost)
 
     def holds(self, pages: frozenset[int]) -> bool:
         """Answer whether one of the pages is of this tree."""
