@@ -375,13 +375,17 @@ class Mender:
         }
 
     def _rebuild_unkeyed(self, known: Known) -> None:
-        """Take the rows of damaged WITHOUT ROWID tables into plain trees, from which SQLite fills them again."""
+        """Take the rows of damaged WITHOUT ROWID tables into plain trees, from which SQLite fills them again.
+
+        First those that have leaves left, which tell what is not theirs: a page is of one table only.
+        """
+        hurt = []
         for entry in self.schema.tables():
             tree, shape = self.trees[entry.name], self.schema.shapes.get(entry.name)
-            if tree.table or shape is None:
-                continue
-            if not tree.damaged and not self.survey.lacks_chains(tree):
-                continue
+            if not tree.table and shape is not None and (tree.damaged or self.survey.lacks_chains(tree)):
+                hurt.append((entry, tree, shape))
+        hurt.sort(key=lambda one: not any(place.page and not place.broken for place in one[1].places))
+        for entry, tree, shape in hurt:
             self._check()
             with contained(functools.partial(self._give_up, entry.name)):
                 self._rebuild_unkeyed_one(entry, tree, shape, known)

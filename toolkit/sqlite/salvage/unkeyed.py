@@ -16,6 +16,7 @@ from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.salvage import build
 from toolkit.sqlite.salvage.adopt import Known
 from toolkit.sqlite.salvage.carve import carve
+from toolkit.sqlite.salvage.covered import Covered, Key
 from toolkit.sqlite.salvage.listed import Listed
 from toolkit.sqlite.salvage.plainrows import PlainRows, checksum
 from toolkit.sqlite.salvage.profile import LEAST_ROWS, Profile
@@ -101,6 +102,7 @@ class _Collecting:
         self.waiting: list[bytes] = []
         self.rows = self.carved = 0
         self.left_out = self.damaged = False
+        self.covered: Covered | None = None
         self.widths = {len(index.columns) for index in shape.indexes} | listed.widths(shape)
 
     def done(self) -> Unkeyed:
@@ -124,6 +126,7 @@ class _Collecting:
             yield from self._taken()
         if not tree.holes or tree.cut_off:
             return
+        self.covered = self._cover(pages) if known(self.shape.orders) else None
         narrow = []
         for page in [page for page in self.survey.orphans() if found.kinds[page] in (0, 2, 10)]:
             if not self._take_lone(page):
@@ -221,6 +224,9 @@ class _Collecting:
             return True
         if self._is_of_an_index(rows):
             return True
+        leaf = found.kinds[page] == LEAF_INDEX
+        if self._is_covered(rows, leaf=leaf):
+            return True
         if not narrow and any(len(values) < len(self.shape.columns) for values in rows):
             return False
         if not self._rise(rows, nearly=broken):
@@ -234,7 +240,35 @@ class _Collecting:
             self.left_out = True
         else:
             self._take(page, entries, carved=True)
+            self.survey.used[page] = self.survey.used[self.tree.root] or 1  # no other table takes it as well
+            if leaf and self.covered is not None:
+                self.covered.add(*self._ends(rows))
         return True
+
+    def _cover(self, pages: list[int]) -> Covered:
+        """Return which keys the sound leaves of the table cover."""
+        ends = []
+        for page in pages:
+            held = self._held(page) if self.survey.found.kinds[page] == LEAF_INDEX else None
+            rows = [one for one in held.cells if one is not None] if held is not None else []
+            if rows:
+                ends.append(self._ends(rows))
+        return Covered(ends)
+
+    def _ends(self, rows: list[list[Value]]) -> tuple[Key, Key]:
+        keys = [self._key(rows[0]), self._key(rows[-1])]
+        return min(keys), max(keys)
+
+    def _is_covered(self, rows: list[list[Value]], *, leaf: bool) -> bool:
+        """Answer whether leaves of the table hold keys between these; those of an inner page lie between leaves."""
+        if self.covered is None:
+            return False
+        if leaf:
+            return self.covered.touches(*self._ends(rows))
+        return any(self.covered.touches(key, key) for key in map(self._key, rows))
+
+    def _key(self, values: list[Value]) -> Key:
+        return sort_key(values[: self.shape.keys], self.shape.orders, self.image.encoding)
 
     def _rise(self, rows: list[list[Value]], *, nearly: bool) -> bool:
         """Answer whether the keys of a page rise, as those of a table do and those of another tree need not.
@@ -243,7 +277,7 @@ class _Collecting:
         """
         if not known(self.shape.orders):
             return True
-        keys = [sort_key(values[: self.shape.keys], self.shape.orders, self.image.encoding) for values in rows]
+        keys = list(map(self._key, rows))
         rising = sum(one < other for one, other in itertools.pairwise(keys))
         return rising * 2 >= len(keys) - 1 if nearly else rising == len(keys) - 1
 
