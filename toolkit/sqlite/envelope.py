@@ -189,7 +189,9 @@ class _Examination:
     def _grid(self, begin: int) -> Grid | None:
         """Return the grid of the size that the header or the WAL names, if pages have it, else the one they have.
 
-        Where the page size and the page count of the header give the size of the file, one page is enough.
+        Where the page size and the page count of the header give the size of the file, one page is enough, and so is
+        page 1, when its cells end where the header says: the others may hold parts of long rows, or of a database
+        that is a value of this one.
         """
         head = self._read(begin, SIZE)
         pages = int.from_bytes(head[28:32], "big")
@@ -199,6 +201,9 @@ class _Examination:
                 if grid.votes >= 3 and grid.votes * 2 > grid.seen:
                     return grid
                 if grid.votes and self._size - begin == pages * size:
+                    return grid
+                first = pagegrid.measure(self._read, begin + size, size, begin)
+                if first.votes and first.reserved == head[20]:
                     return grid
         return pagegrid.find(self._read, self._size, begin)
 

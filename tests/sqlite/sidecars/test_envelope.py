@@ -240,6 +240,21 @@ def test_a_file_that_grows_in_steps_is_sound(tmp_path: Path) -> None:
     assert [fault.code for fault in envelope.examine(path).faults] == ["trailing"]
 
 
+@pytest.mark.parametrize("cut", [1, 100_000])
+def test_a_database_in_a_value_does_not_tell_the_page_size(tmp_path: Path, cut: int) -> None:
+    inner = databases.shop(tmp_path / "inner.db", page_size=512).read_bytes()
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        connection.execute("PRAGMA page_size=2048")
+        connection.execute("CREATE TABLE files(name TEXT, content BLOB)")
+        connection.executemany("INSERT INTO files VALUES (?, ?)", [(f"{n}.db", inner) for n in range(3)])
+    assert envelope.examine(path).sound
+    path.write_bytes(path.read_bytes()[:-cut])
+    found = envelope.examine(path)
+    assert [fault.code for fault in found.faults] == ["cut"]
+    assert found.page_size == 2048
+
+
 @pytest.mark.parametrize("before", range(4))
 def test_rows_as_long_as_some_pages_do_not_make_pages_seem_larger(tmp_path: Path, before: int) -> None:
     path = tmp_path / "a.db"
