@@ -6,11 +6,16 @@ commit in rollback mode (SQLite file format, section 1.3.5), and page 1 is never
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 from dataclasses import dataclass
 
 from toolkit.sqlite import header as headers
+from toolkit.sqlite.pages import node as nodes
+from toolkit.sqlite.pages import record
+from toolkit.sqlite.pages.geometry import Geometry
+from toolkit.sqlite.pages.record import RawText, Value
 from toolkit.sqlite.plausible import is_btree
 from toolkit.sqlite.rollback import Journal, image
 
@@ -71,10 +76,10 @@ def _of_hot(main: int, beside: int, journal: Journal, head: bytes) -> Judgement:
     if page_size != journal.page_size:
         text = f"its pages have {journal.page_size} bytes, those of the database {page_size}"
         return Judgement(Standing.STALE, text)
-    record = journal.originals().get(1)
-    if record is None:
+    held = journal.originals().get(1)
+    if held is None:
         return _without_page_1(main, beside, journal, head) or hot
-    first = image(beside, journal, record)
+    first = image(beside, journal, held)
     step = _counter(head) - _counter(first)
     if step not in (0, 1):
         text = f"the change counter of the database is {_counter(head)}, in the journal it is {_counter(first)}"
@@ -85,6 +90,8 @@ def _of_hot(main: int, beside: int, journal: Journal, head: bytes) -> Judgement:
     whole = len(now) == len(first) and is_btree(now, first=True) and is_btree(first, first=True)
     if head[40:44] == first[40:44] and whole and _unlike(now[headers.SIZE :], first[headers.SIZE :]):
         return Judgement(Standing.STALE, "its schema is another one, though of the same version")
+    if whole and _share_few_objects(now, first, head[20]):
+        return Judgement(Standing.STALE, "its schema has hardly one of the objects of the database's")
     return hot
 
 
@@ -108,6 +115,26 @@ def _without_page_1(main: int, beside: int, journal: Journal, head: bytes) -> Ju
     )
 
 
+def _share_few_objects(now: bytes, first: bytes, reserved: int) -> bool:
+    """Answer whether two first pages name objects of a schema, of which hardly one is the same.
+
+    A transaction adds and drops some, and hardly ever most of several.
+    """
+    ours, theirs = (_objects(page, Geometry(len(page), reserved)) for page in (now, first))
+    fewer = min(len(ours), len(theirs))
+    return fewer > 1 and len(ours & theirs) * 4 < fewer
+
+
+def _objects(page: bytes, geometry: Geometry) -> set[tuple[Value, ...]]:
+    """Return type and name of the objects that the first page names itself (section 2.6)."""
+    found = set()
+    for cell in nodes.parse(page, 1, geometry).cells:
+        with contextlib.suppress(ValueError):
+            kind, name = record.decode(page[cell.start : cell.start + cell.local], exact=False)[:2]
+            found.add((kind, name))
+    return {one for one in found if isinstance(one[1], RawText) and b"sqlite_" not in one[1].replace(b"\0", b"")}
+
+
 def _unlike(ours: bytes, theirs: bytes) -> bool:
     """Answer whether more than half of the bytes that are not zeros differ."""
     pairs = [(one, other) for one, other in zip(ours, theirs, strict=False) if one or other]
@@ -121,8 +148,8 @@ def _counter(head: bytes) -> int:
 def _changed(main: int, beside: int, journal: Journal) -> tuple[int, bytes | None]:
     """Return how many original pages the database holds otherwise, and the original page 1 where there is one."""
     changed, first = 0, None
-    for page, record in journal.originals().items():
-        old = image(beside, journal, record)
+    for page, held in journal.originals().items():
+        old = image(beside, journal, held)
         changed += os.pread(main, journal.page_size, (page - 1) * journal.page_size) != old
         if page == 1:
             first = old
