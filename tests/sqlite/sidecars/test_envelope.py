@@ -241,15 +241,22 @@ def test_a_file_that_grows_in_steps_is_sound(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 100_000])
-def test_a_database_in_a_value_does_not_tell_the_page_size(tmp_path: Path, cut: int) -> None:
-    inner = databases.shop(tmp_path / "inner.db", page_size=512).read_bytes()
-    path = tmp_path / "a.db"
-    with databases.opened(path) as connection:
-        connection.execute("PRAGMA page_size=2048")
-        connection.execute("CREATE TABLE files(name TEXT, content BLOB)")
-        connection.executemany("INSERT INTO files VALUES (?, ?)", [(f"{n}.db", inner) for n in range(3)])
+def test_pages_in_a_value_do_not_tell_the_page_size(tmp_path: Path, cut: int) -> None:
+    inner = databases.shop(tmp_path / "inner.db", page_size=512)
+    at = (databases.root_page(inner, "products") - 1) * 512
+    leaf, path, turn = inner.read_bytes()[at : at + 512], tmp_path / "a.db", 0
+    for _ in range(2):  # once more with three of these pages where pages of 512 bytes would lie in each overflow page
+        path.unlink(missing_ok=True)
+        piece = bytes(508) + leaf * 3
+        with databases.opened(path) as connection:
+            connection.execute("PRAGMA page_size=2048")
+            connection.execute("CREATE TABLE files(content BLOB)")
+            connection.execute("INSERT INTO files VALUES (?)", ((piece[-turn:] + piece[:-turn]) * 100,))
+        data = path.read_bytes()
+        turn = (512 - data.index(leaf * 3, 20 * 2048) % 2048) % 2044
+    assert data.index(leaf * 3, 20 * 2048) % 2048 == 512
     assert envelope.examine(path).sound
-    path.write_bytes(path.read_bytes()[:-cut])
+    path.write_bytes(data[:-cut])
     found = envelope.examine(path)
     assert [fault.code for fault in found.faults] == ["cut"]
     assert found.page_size == 2048
