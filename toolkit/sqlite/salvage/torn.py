@@ -66,8 +66,6 @@ def torn_blocks(page: bytes, usable: int) -> list[Torn]:
 
 def _period(block: bytes) -> int:
     """Return the length of the pattern of which a block is made, 0 for none."""
-    if block.count(block[0]) == len(block):
-        return 1
     period = block.find(block[:16], 1, _LONGEST + 16)
     return period if period > 0 and block[period:] == block[:-period] else 0
 
