@@ -96,3 +96,18 @@ def test_a_page_is_of_one_table_only(tmp_path: Path) -> None:
         after = rows(tmp_path / "out.db", name)
         assert after <= there, name
         assert len(after) > len(there) * 0.9, name
+
+
+def test_pages_come_back_where_the_schema_names_a_root_that_is_not_there(made: Path, tmp_path: Path) -> None:
+    before = rows(made, "words")
+    with opened(made) as db:
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name='words'").fetchone()[0]
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE sqlite_master SET rootpage=9999 WHERE name='words'")
+    overwrite(made, [root])
+    (tmp_path / "scratch").mkdir()
+    account = salvage.repair(made, tmp_path / "out.db", scratch=tmp_path / "scratch")
+    after = rows(tmp_path / "out.db", "words")
+    assert after <= before
+    assert len(after) > len(before) * 0.9
+    assert account.doubts == ()

@@ -240,7 +240,7 @@ class _Collecting:
             self.left_out = True
         else:
             self._take(page, entries, carved=True)
-            self.survey.used[page] = self.survey.used[self.tree.root] or 1  # no other table takes it as well
+            self.survey.used[page] = 1  # no other table takes it as well
             if leaf and self.covered is not None:
                 self.covered.add(*self._ends(rows))
         return True
