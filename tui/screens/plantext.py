@@ -11,7 +11,7 @@ from toolkit.operations.pace_words import short_text, step_text, takes_text
 from toolkit.operations.plan import Plan
 from toolkit.operations.planned import Planned
 from toolkit.operations.rescuing.report import RescuedDatabase
-from toolkit.operations.rescuing.ways import Way
+from toolkit.operations.rescuing.ways import Way, loses_text
 from toolkit.wording import count_text, size_text
 from tui.text import line, put
 
@@ -60,8 +60,7 @@ def _database(row: RescuedDatabase, width: int) -> Iterator[Content]:
 def _way(way: Way) -> str:
     if not way.possible:
         return f"not possible: {way.why_not}"
-    more = ", perhaps more" if way.unsure and way.lost and way.name != "restore" else ""
-    return f"{count_text(way.rows, 'row')}; loses {way.loses}{more}"
+    return f"{count_text(way.rows, 'row')}; loses {loses_text(way)}"
 
 
 def _steps(plan: Plan, width: int) -> Iterator[Content]:

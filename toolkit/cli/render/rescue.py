@@ -14,7 +14,7 @@ from toolkit.display import display
 from toolkit.operations.diagnosing.codes import Severity
 from toolkit.operations.rescuing.plan import RescuePlan
 from toolkit.operations.rescuing.report import RescuedDatabase, RescueReport
-from toolkit.operations.rescuing.ways import Way, offline_text
+from toolkit.operations.rescuing.ways import loses_text, offline_text
 from toolkit.wording import count_text
 
 MOST_FINDINGS = 4
@@ -56,17 +56,12 @@ def _ways(row: RescuedDatabase) -> Iterator[str]:
         if not way.possible:
             text = f"not possible: {way.why_not}"
         else:
-            text = f"{count_text(way.rows, 'row')}; loses {_loses(way)}{offline_text(way)}"
+            text = f"{count_text(way.rows, 'row')}; loses {loses_text(way)}{offline_text(way)}"
         first, *rest = paragraph("", text, hang=21)
         yield f"  {mark} {name}  {first.lstrip()}"
         yield from rest
     if row.recommended:
         yield f"    recommended: {_NAMES[row.recommended]}, since {row.because}"
-
-
-def _loses(way: Way) -> str:
-    more = ", perhaps more" if way.unsure and way.lost and way.name != "restore" else ""
-    return f"{way.loses}{more}"
 
 
 def rescue_text(report: RescueReport) -> list[str]:
@@ -98,7 +93,7 @@ def _done(report: RescueReport) -> Iterator[str]:
         yield f"{click.style('rescued', fg='green', bold=True)}  {display(row.path)}  ({_NAMES[way.name]})"
         if way.name != "restore":
             yield from rows_lines(way.tables)
-        yield from paragraph("lost", _loses(way))
+        yield from paragraph("lost", loses_text(way))
         if row.report:
             yield f"  report   {display(row.report)}"
     if report.stopped:

@@ -63,6 +63,11 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     offline_by: Basis = ""
 
 
+def loses_text(way: Way) -> str:
+    """Return what the way loses, and that it may be more where that is so."""
+    return f"{way.loses}, perhaps more" if way.unsure and way.lost and way.name != "restore" else way.loses
+
+
 def offline_text(way: Way) -> str:
     """Return for how long the way keeps the application offline, to stand behind what it loses; "" for not at all."""
     if way.offline_s is None:
