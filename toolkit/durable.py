@@ -31,6 +31,8 @@ RESERVE = 16 * 1024 * 1024
 LEAST_RESERVE = 1024 * 1024
 """Bytes that are left free where a damaged database is replaced: a disk that is full is often why it is damaged."""
 
+FREE_OR_ELSEWHERE = "free some space, or use another vault with --vault"
+"""The hint where the vault has no room."""
 
 FREE_THERE = "free some space there: what comes is written beside what it replaces"
 """The hint where another vault is of no help."""
@@ -170,7 +172,7 @@ def require_space(
     needed: int,
     *,
     reserve: int | None = None,
-    hint: str = "free some space, or use another vault with --vault",
+    hint: str = FREE_OR_ELSEWHERE,
 ) -> None:
     """Raise `SpaceError`, before anything is written, when `needed` bytes would not fit at `path`.
 

@@ -470,7 +470,7 @@ def _require_space(session: Session, made: RestorePlan) -> Needs:
             raise SpaceError(
                 f"too little space for the safety backup: up to {made.replaced_bytes:,} bytes needed, {free:,} free",
                 subject=vault,
-                hint="free some space, or use another vault with --vault",
+                hint=durable.FREE_OR_ELSEWHERE,
                 needed=made.replaced_bytes,
                 free=free,
             )
