@@ -49,6 +49,7 @@ PRIVATE = {
     "toolkit/sources/git.py": "what git left of a bundle that failed",
     "toolkit/sqlite/blocks.py": "copies under names that only this run knows",
     "toolkit/sqlite/check.py": "a copy that is checked and removed",
+    "toolkit/sqlite/deleted.py": "links in the working folder, while deleted files are kept open",
     "toolkit/sqlite/envelope.py": "a private copy that is mended",
     "toolkit/sqlite/export.py": "what it wrote before it was stopped",
     "toolkit/sqlite/fulltext.py": "a copy of an index that is checked and removed",

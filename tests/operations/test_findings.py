@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -298,14 +300,15 @@ PROVOKED: dict[str, Make] = {
     "not-checked": unknown_function,
     "old-sqlite": said("PRAGMA journal_mode=wal"),
     "synchronous-off": without_sync,
+    "other-names": lambda path: os.link(databases.shop(path, orders=5), path.with_name("second.db")),
     "others-write": lambda path: databases.shop(path, orders=5).chmod(0o666),
     "counters": shop_with((92, b"\0\0\0\x01")),
 }
 """The files; what needs more than one file, or another user or disk, has a test of its own below."""
 
 APART = {
-    "missing", "unreadable", "rows-lost", "rows-fewer", "sidecars", "sidecar-owner", "in-use", "network", "space-low",
-    "files-missing", "files-changed", "tree-depth",
+    "missing", "deleted", "replaced", "unreadable", "rows-lost", "rows-fewer", "sidecars", "sidecar-owner", "in-use",
+    "network", "space-low", "files-missing", "files-changed", "tree-depth",
 }  # fmt: skip
 
 
@@ -373,6 +376,26 @@ def test_missing_and_unreadable(made: Shop) -> None:
     folder.mkdir()
     configured(made, f"databases: [{made.root}/none.db, {folder}]")
     assert [target.findings[0].code for target in look(made, "shop")] == ["missing", "unreadable"]
+
+
+def test_deleted_and_replaced_under_an_application(made: Shop) -> None:
+    path = made.root / "odd.db"
+    with databases.Writer(path, pause=0.01) as writer:
+        for suffix in ("", "-wal", "-shm"):
+            os.unlink(f"{path}{suffix}")
+        (target,) = look(made, path)
+        assert [one.code for one in target.findings] == ["deleted"]
+        assert str(writer.pid) in target.findings[0].evidence[0]
+        databases.shop(path, orders=5)
+        (target,) = look(made, path)
+        (found,) = (one for one in target.findings if one.code == "replaced")
+        assert (target.healthy, found.severity) == (False, Severity.WARNING)
+        save = found.remedy.partition(": ")[2]
+        os.kill(writer.pid, signal.SIGSTOP)
+        subprocess.run(["sh", "-c", save], check=True)
+        os.kill(writer.pid, signal.SIGCONT)
+    assert databases.consistent(path.with_name("odd.db.deleted")) > 0
+    assert [one.code for one in look(made, path)[0].findings if one.severity is not Severity.NOTICE] == []
 
 
 def test_what_is_no_regular_file(made: Shop) -> None:

@@ -28,6 +28,7 @@ from toolkit.operations.targets import profiles
 from toolkit.profile.adhoc import absolute, is_profile_word, slug
 from toolkit.profile.model import DatabaseSource, Profile
 from toolkit.retention import Scope
+from toolkit.sqlite import deleted
 from toolkit.sqlite.check import Level
 from toolkit.vault import remove
 from toolkit.vault.health import LastCheck, Observation
@@ -77,7 +78,7 @@ def named(session: Session, words: Sequence[str]) -> tuple[Profile, ...]:
             )
         return every
     paths = [absolute(Path(word)) for word in words if not is_profile_word(word)]
-    if len(paths) == len(words) and not any(os.path.lexists(path) for path in paths):
+    if len(paths) == len(words) and not any(os.path.lexists(path) or deleted.find(path) for path in paths):
         raise SourceMissingError("no such file or directory", subject=paths[0], hint="check the path")
     found: list[Profile] = []
     for word in words:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from toolkit import durable
 from toolkit.errors import LifeboatError, OutdatedPlanError, UnrepairableError
 from toolkit.jobs.context import Job
 from toolkit.operations import scratch
@@ -24,6 +25,7 @@ from toolkit.operations.restoring import replacing
 from toolkit.operations.restoring.replacing import Replaced, Replacement
 from toolkit.operations.session import Session
 from toolkit.sqlite.account import Unproven
+from toolkit.sqlite.raw import raw_copy
 
 
 def looked(made: RescuePlan, plan: Plan) -> RescueReport:
@@ -53,7 +55,9 @@ def apply(session: Session, made: RescuePlan, job: Job) -> RescueReport:
 
     def settled() -> Sequence[Replacement]:
         unproven = made.request.unproven
-        return [_coming(patient, made.folder, job, again, unproven) for patient in made.patients]
+        coming = [_coming(session, patient, made.folder, job, again, unproven) for patient in made.patients]
+        made.kept.close()
+        return coming
 
     done = replacing.run(
         session,
@@ -87,7 +91,7 @@ def _require_same(patient: Patient, *, live: bool) -> None:
     """Raise `OutdatedPlanError` when the files are not those that the plan saw; live ones may change until stopped."""
     if live or patient.original is None:
         return
-    if mending.state_of(patient.path) != patient.original.state or not patient.original.stable:
+    if mending.state_of(patient.files) != patient.original.state or not patient.original.stable:
         raise OutdatedPlanError(
             "the database changed since the plan was made; nothing was changed",
             subject=patient.path,
@@ -95,17 +99,22 @@ def _require_same(patient: Patient, *, live: bool) -> None:
         )
 
 
-def _coming(patient: Patient, folder: Path, job: Job, again: dict[str, Mended], unproven: Unproven) -> Replacement:
+def _coming(
+    session: Session, patient: Patient, folder: Path, job: Job, again: dict[str, Mended], unproven: Unproven
+) -> Replacement:
     """Return what comes for `patient`, now that nobody writes any more."""
     option = patient.option
     if option is None:
         raise UnrepairableError("there is no way out", subject=patient.path)
     if option.mended is not None:
         original = option.mended.original
-        if not original.stable or mending.state_of(patient.path) != original.state:
+        if not original.stable or mending.state_of(patient.files) != original.state:
             option = _redone(patient, folder, job, again, unproven)
         if option.mended is not None:
-            return Replacement(target=patient.path, prepared=option.mended.output, damage=patient.damage)
+            _keep_deleted(session, patient, option.mended)
+            return Replacement(
+                target=patient.path, prepared=option.mended.output, damage=patient.damage, like=patient.like
+            )
     if option.reference is None:
         raise UnrepairableError("there is no way out", subject=patient.path)
     return Replacement(
@@ -114,6 +123,14 @@ def _coming(patient: Patient, folder: Path, job: Job, again: dict[str, Mended], 
         damage=patient.damage,
         like=patient.like,
     )
+
+
+def _keep_deleted(session: Session, patient: Patient, mended: Mended) -> None:
+    """Keep in `recovery/`, bit for bit, damaged files that nothing keeps any more when this process ends."""
+    if patient.deleted is not None and not mended.sound:
+        folder = outputs.free_name(outputs.recovery_folder(session), "deleted", patient.path, "", session.now())
+        durable.make_directory(folder)
+        raw_copy(Path(patient.files), folder, follow=False)
 
 
 def _redone(patient: Patient, folder: Path, job: Job, again: dict[str, Mended], unproven: Unproven) -> Option:

@@ -45,7 +45,7 @@ class Probe:
     """What can be seen of a database without opening it in SQLite.
 
     `fits` tells whether the file has the size that its header promises: None where the header does not say,
-    a -wal with frames may explain the difference, or the file changed meanwhile.
+    a -wal with frames may explain the difference, or the file changed meanwhile. `links` counts its names.
     """
 
     path: str
@@ -55,6 +55,7 @@ class Probe:
     journal_mode: str
     sidecars: tuple[Sidecar, ...]
     mode: int
+    links: int
     uid: int
     gid: int
     user: str
@@ -173,6 +174,7 @@ def look(path: Path) -> Probe:
         journal_mode=header.journal_mode,
         sidecars=beside,
         mode=stat.S_IMODE(status.st_mode),
+        links=status.st_nlink,
         uid=status.st_uid,
         gid=status.st_gid,
         user=user_name(status.st_uid),

@@ -34,14 +34,16 @@ def _clear(target: str) -> None:
             os.unlink(target + suffix)
 
 
-def raw_copy(source: Path, folder: Path, *, should_stop: ShouldStop = never_stop) -> RawCopy:
+def raw_copy(source: Path, folder: Path, *, follow: bool = True, should_stop: ShouldStop = never_stop) -> RawCopy:
     """Copy the database `source` and its sidecars bit for bit into the existing `folder`, under their own names.
 
-    The copies are 0600, holes stay holes. The set is tried again a few times when the files changed
+    The copies are 0600, holes stay holes. The sidecars are those beside the file that a link leads to, unless `follow`
+    is False. The set is tried again a few times when the files changed
     meanwhile; `stable` says whether the last try saw them at rest. Works for files that are no database.
     Raises `SourceMissingError`, `SourceError`, `SpaceError`, `CancelledError`; then nothing is left in `folder`.
     """
-    where, target = os.path.realpath(source), os.path.join(folder, os.path.basename(os.fspath(source)))
+    where = os.path.realpath(source) if follow else os.fspath(source)
+    target = os.path.join(folder, os.path.basename(os.fspath(source)))
 
     def check(_done: int, _total: int | None) -> None:
         if should_stop():

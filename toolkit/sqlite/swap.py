@@ -22,7 +22,7 @@ from typing import Literal
 from toolkit import durable
 from toolkit.errors import ForbiddenError, FormatError, TargetInUseError, UsageError
 from toolkit.sqlite.connect import SIDECARS
-from toolkit.sqlite.holders import holders
+from toolkit.sqlite.holders import holders, rescue_first
 
 BARRIER = "/proc/Lifeboat is replacing this database/run: lifeboat jobs recover"
 """Where the barrier points: nothing can ever be created under /proc, and `ls -l` shows what to do."""
@@ -104,8 +104,11 @@ def refuse_if_held(paths: Iterable[str | os.PathLike[str]], *, accept_unseen: bo
     seen = holders(wanted)
     if seen.found:
         names = sorted({f"{holder.command} (process {holder.pid}, {holder.user})" for holder in seen.found})
+        first = max(seen.found, key=lambda one: one.lone)
         raise TargetInUseError(
-            f"in use by {', '.join(names)}", subject=seen.found[0].path, hint="stop it, then run this again"
+            f"in use by {', '.join(names)}",
+            subject=first.path,
+            hint=rescue_first(first.path) if first.lone else "stop it, then run this again",
         )
     if not seen.complete and not accept_unseen:
         raise TargetInUseError(

@@ -14,7 +14,7 @@ from toolkit.errors import TargetInUseError
 from toolkit.jobs.context import Job
 from toolkit.operations.application.services import Command, active
 from toolkit.sqlite.connect import SIDECARS
-from toolkit.sqlite.holders import Holder, holders
+from toolkit.sqlite.holders import Holder, holders, rescue_first
 
 PATIENCE = 20.0
 """Seconds that a process may take to leave after it was told to."""
@@ -23,18 +23,23 @@ _LOOK = 0.1
 
 
 class Using(msgspec.Struct, frozen=True):
-    """A process that has a database open; `unit` is the systemd unit that it belongs to, where that can be seen."""
+    """A process that has a database open; `unit` is the systemd unit that it belongs to, where that can be seen.
+
+    `deleted`: what it has open was at `path`, and has no name any more; its content goes when the process ends.
+    """
 
     pid: int
     command: str
     user: str
     path: str
     unit: str = ""
+    deleted: bool = False
 
     @property
     def text(self) -> str:
         """The process in words."""
-        return f"{self.command} (process {self.pid}, {self.user}{f', {self.unit}' if self.unit else ''})"
+        unit = f", {self.unit}" if self.unit else ""
+        return f"{self.command} (process {self.pid}, {self.user}{unit}{', has the deleted file open' * self.deleted})"
 
 
 class Users(msgspec.Struct, frozen=True):
@@ -45,14 +50,15 @@ class Users(msgspec.Struct, frozen=True):
 
 
 def of_files(paths: Sequence[str]) -> Users:
-    """Return who has one of the databases `paths`, or a sidecar of one, open."""
+    """Return who has one of the databases `paths`, or a sidecar of one, open; also one that was deleted."""
     seen = holders([path + suffix for path in paths for suffix in ("", *SIDECARS)])
-    found = {one.pid: _using(one) for one in seen.found if one.pid != os.getpid()}
+    last = sorted(seen.found, key=lambda one: one.deleted)
+    found = {one.pid: _using(one) for one in last if one.pid != os.getpid()}
     return Users(tuple(found.values()), seen.complete)
 
 
 def _using(holder: Holder) -> Using:
-    return Using(holder.pid, holder.command, holder.user, holder.path, _unit(holder.pid))
+    return Using(holder.pid, holder.command, holder.user, holder.path, _unit(holder.pid), holder.deleted)
 
 
 def _unit(pid: int) -> str:
@@ -107,9 +113,7 @@ def wait_until_free(paths: Sequence[str], job: Job, *, stop: bool, accept_unseen
         raise TargetInUseError(
             f"still in use by {names}" if stop else f"in use by {names}",
             subject=seen.found[0].path,
-            hint="stop it, or name its service in the profile; --stop-holders sends it SIGTERM"
-            if not stop
-            else "it does not end on SIGTERM: stop it by hand, then run this again",
+            hint=_hint(seen.found[0], stop=stop),
         )
     if not seen.complete and not accept_unseen:
         raise TargetInUseError(
@@ -118,6 +122,14 @@ def wait_until_free(paths: Sequence[str], job: Job, *, stop: bool, accept_unseen
             hint="run it as root, or vouch for it with --assume-unused",
         )
     return tuple(told.values())
+
+
+def _hint(one: Using, *, stop: bool) -> str:
+    if stop:
+        return "it does not end on SIGTERM: stop it by hand, then run this again"
+    if one.deleted and not os.path.lexists(one.path):
+        return rescue_first(one.path)
+    return "stop it, or name its service in the profile; --stop-holders sends it SIGTERM"
 
 
 def _tell_to_end(one: Using, paths: Sequence[str]) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from toolkit.operations.diagnosing.codes import Finding, make
+from toolkit.sqlite import deleted
+from toolkit.sqlite.holders import Holder
 from toolkit.sqlite.outline import Outline
 from toolkit.sqlite.probe import Probe
 from toolkit.wording import count_text, size_text
@@ -27,8 +31,36 @@ NETWORK = {
 
 def of_surroundings(probe: Probe, outline: Outline | None = None) -> list[Finding]:
     """Return the notices about what lies around a database."""
-    found = [*_library(probe), *_sidecars(probe), *_rights(probe), *_space(probe), *_file_system(probe)]
+    found = [*_library(probe), *_sidecars(probe), *_rights(probe), *_space(probe), *_file_system(probe), *_names(probe)]
     return found if outline is None else [*found, *_written(probe, outline)]
+
+
+def of_absence(path: Path) -> Finding:
+    """Return what is to be said of a database that is not there: who has it open still, where that is so."""
+    found = deleted.find(path)
+    if found is None:
+        return make("missing", os.fspath(path))
+    return make("deleted", os.fspath(path), evidence=_openers(found.holders))
+
+
+def _openers(holders: Iterable[Holder]) -> tuple[str, ...]:
+    return tuple(f"{one.command} (process {one.pid}, {one.user}) has the deleted file open" for one in holders)
+
+
+def _names(probe: Probe) -> list[Finding]:
+    """Return what is to be said of the other names of the file, and of the file that had this name before."""
+    found = []
+    if probe.links > 1:
+        text = f"it has {count_text(probe.links, 'name')} (hard links): SQLite finds no journal of it by the others"
+        found.append(make("other-names", probe.path, text))
+    former = deleted.find(probe.path) if any(one.deleted for one in probe.holders.found) else None
+    if former is not None and former.written:
+        copies = " && ".join(
+            f"cp {where} {shlex.quote(f'{probe.path}.deleted{suffix}')}" for suffix, where in former.parts.items()
+        )
+        remedy = f"save that file, then restart the application: {copies}"
+        found.append(make("replaced", probe.path, evidence=_openers(former.holders), remedy=remedy))
+    return found
 
 
 def _library(probe: Probe) -> list[Finding]:
@@ -43,7 +75,7 @@ def _library(probe: Probe) -> list[Finding]:
 def _sidecars(probe: Probe) -> list[Finding]:
     found = []
     wal, journal = probe.sidecar("-wal"), probe.sidecar("-journal")
-    used = bool(probe.holders.found) or not probe.holders.complete
+    used = any(not one.deleted for one in probe.holders.found) or not probe.holders.complete
     if wal is not None and wal.size > max(LARGE_WAL, probe.size // 2):
         text = f"the WAL has grown to {size_text(wal.size)}"
         found.append(make("wal-large", probe.path, text, subject=wal.path))

@@ -61,6 +61,10 @@ def _notice(means: str, remedy: str = "") -> Kind:
 GROUPS: dict[str, dict[str, Kind]] = {
     "The file": {
         "missing": _error("the database is missing", RESTORE),
+        "deleted": _error(
+            "the database was deleted while it was open: all of it can be had until who has it open ends",
+            "do not stop them before this is done: lifeboat rescue {path}",
+        ),
         "empty": _error("the database has 0 bytes", RESTORE),
         "not-a-database": _error("the file is no SQLite database", RESTORE),
         "encrypted": _error("the file looks encrypted: SQLite cannot read it", "look for the application's key"),
@@ -169,6 +173,14 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "space-low": _notice(
             "the file system is nearly full",
             "free some space: SQLite needs room for its journal, a VACUUM or a restore for a second copy",
+        ),
+        "replaced": _warning(
+            "an application still writes to the file that had this name before: that is lost when it ends",
+            "copy that file, then restart the application",
+        ),
+        "other-names": _notice(
+            "it has other names (hard links): SQLite finds no journal of it by them",
+            "keep one name only; a repair or restore leaves the others as they are",
         ),
         "others-write": _notice("every user of this server may write it", "take the right to write from others"),
         "counters": _notice("an old SQLite wrote it, or its counters were changed: its page count does not count"),

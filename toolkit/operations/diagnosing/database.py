@@ -58,7 +58,7 @@ class Examination:
         try:
             outlined = outline.look(self._path)
         except FileNotFoundError:
-            return Diagnosis([make("missing", self._where)])
+            return Diagnosis([findings_around.of_absence(self._path)])
         except OSError as error:
             return Diagnosis([make("unreadable", self._where, f"the database cannot be read ({error.strerror})")])
         seen = self._probe()

@@ -99,7 +99,7 @@ def state_of(path: str) -> State:
 
 
 def copy_original(path: str, folder: Path, job: Job, *, torn_ok: bool = False) -> Original:
-    """Copy the database at the real path `path` and its sidecars bit for bit into the new folder `folder`.
+    """Copy the database at `path` and the sidecars beside that name bit for bit into the new folder `folder`.
 
     Raises `SourceMissingError`, `SourceError`, `SpaceError`, `CancelledError`, and `SourceChangedError` when it is
     being written to (unless `torn_ok`): of a torn copy nothing could be said.
@@ -108,7 +108,7 @@ def copy_original(path: str, folder: Path, job: Job, *, torn_ok: bool = False) -
     scratch.inner(folder)
     began = time.monotonic()
     before = blocks.state(path)
-    taken = raw.raw_copy(Path(path), folder, should_stop=job.should_stop)
+    taken = raw.raw_copy(Path(path), folder, follow=False, should_stop=job.should_stop)
     if not taken.stable and not torn_ok:
         raise SourceChangedError(
             "it is being written to, so its files cannot be judged",
@@ -134,7 +134,7 @@ def mend(original: Original, folder: Path, job: Job, *, reference: Reference | N
     work, output = scratch.inner(scratch.inner(folder) / "scratch"), folder / "mended.db"
 
     def again() -> bool:
-        raw.raw_copy(Path(original.path), original.copy.parent, should_stop=job.should_stop)
+        raw.raw_copy(Path(original.path), original.copy.parent, follow=False, should_stop=job.should_stop)
         return state_of(original.path) == original.state
 
     try:

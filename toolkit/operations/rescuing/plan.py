@@ -42,8 +42,9 @@ from toolkit.operations.restoring import replacing
 from toolkit.operations.session import Session
 from toolkit.profile.adhoc import absolute, is_profile_word
 from toolkit.profile.model import DatabaseSource, Profile
-from toolkit.sqlite import swap
+from toolkit.sqlite import deleted, swap
 from toolkit.sqlite.account import Unproven
+from toolkit.sqlite.holders import rescue_first
 from toolkit.wording import count_text
 
 COPIES = 6
@@ -73,7 +74,8 @@ class RescueRequest(msgspec.Struct, frozen=True, kw_only=True):
 class RescuePlan:
     """The plan with the work that was done for it; good as long as the block of `prepared` runs.
 
-    `stop` are the services that run, `start` those that failed and are started besides.
+    `stop` are the services that run, `start` those that failed and are started besides. `kept` keeps deleted files
+    readable; it is closed once nothing more is taken from them.
     """
 
     request: RescueRequest
@@ -86,6 +88,7 @@ class RescuePlan:
     start: tuple[Command, ...] = ()
     used: tuple[holding.Using, ...] = ()
     aside: bool = False
+    kept: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def nothing_to_do(self) -> bool:
@@ -116,11 +119,12 @@ def prepared(session: Session, request: RescueRequest, job: Job) -> Iterator[Res
     if not request.look and bad:
         with contextlib.suppress(LifeboatError):
             _ = session.vault  # made now, so that the work is done where its result will be
-    size = sum(_size(session, patient.path) for patient in bad)
-    with outputs.somewhere(session, job, size * COPIES) as folder:
-        made = RescuePlan(request=request, profile=profile, report=report, folder=folder)
+    size = sum(_size(session, patient) for patient in bad)
+    with outputs.somewhere(session, job, size * COPIES) as folder, contextlib.ExitStack() as kept:
+        made = RescuePlan(request=request, profile=profile, report=report, folder=folder, kept=kept)
         for number, patient in enumerate(bad):
             own = scratch.inner(folder / str(number))
+            _reopen(patient, own / "deleted", kept)
             study(
                 session,
                 patient,
@@ -158,7 +162,7 @@ def _resolve(session: Session, word: str) -> tuple[Profile, str | None]:
                 return profile, None
         return diagnose.named(session, [word])[0], None
     real = os.path.realpath(path)
-    if not os.path.lexists(real) and not references.holding(session, real):
+    if _is_gone(real) and not references.holding(session, real) and deleted.find(real) is None:
         raise SourceMissingError("no such database, and no backup holds it", subject=path, hint="check the path")
     return profile_of(session, real), real
 
@@ -173,11 +177,31 @@ def _diagnosed(session: Session, profile: Profile, only: str | None, job: Job, r
     found = diagnose.run(session, diagnose.DiagnoseRequest(profiles=(looked,)), job)
     report.diagnosed = list(found.targets)
     report.healthy = found.healthy
-    return [Patient(path=one.path, findings=one.findings) for one in found.targets if not one.healthy]
+    return [
+        Patient(path=one.path, findings=one.findings, deleted=deleted.find(one.path) if _is_gone(one.path) else None)
+        for one in found.targets
+        if not one.healthy
+    ]
 
 
-def _size(session: Session, path: str) -> int:
-    own = outputs.size_of(path)
+def _is_gone(path: str) -> bool:
+    return not os.path.lexists(path)
+
+
+def _reopen(patient: Patient, folder: Path, kept: contextlib.ExitStack) -> None:
+    """Keep the deleted files of `patient`, where it has any, until `kept` is closed, whoever ends meanwhile."""
+    if patient.deleted is None:
+        return
+    try:
+        patient.source = str(kept.enter_context(deleted.kept(patient.deleted, scratch.inner(folder))))
+    except OSError:  # the process has ended since, and the files with it
+        patient.deleted = None
+
+
+def _size(session: Session, patient: Patient) -> int:
+    path = patient.path
+    held = patient.deleted.parts.values() if patient.deleted is not None else ()
+    own = sum(os.path.getsize(part) for part in held if os.path.exists(part)) or outputs.size_of(path)
     if own:
         return own
     newest = next(iter(references.holding(session, path)), None)
@@ -195,7 +219,9 @@ def _refuse_holders(request: RescueRequest, profile: Profile, bad: list[Patient]
         raise TargetInUseError(
             f"in use by {names}",
             subject=seen.found[0].path,
-            hint="stop it, name its service in the profile, or give --stop-holders: it is sent SIGTERM",
+            hint=rescue_first(seen.found[0].path)
+            if seen.found[0].deleted
+            else "stop it, name its service in the profile, or give --stop-holders: it is sent SIGTERM",
         )
 
 
@@ -277,7 +303,7 @@ def state_of(patient: Patient, *, live: bool) -> Iterator[str]:
     if live:
         yield f"{patient.path}|live"
         return
-    state = patient.original.state if patient.original is not None else mending.state_of(patient.path)
+    state = patient.original.state if patient.original is not None else mending.state_of(patient.files)
     for suffix, one in zip(("", "-wal", "-journal"), state, strict=True):
         yield f"{patient.path}{suffix}|{'absent' if one is None else '|'.join(map(str, one))}"
     if option is not None and option.mended is not None:
@@ -339,6 +365,7 @@ def _steps(made: RescuePlan, incoming: int) -> Iterator[Step]:
 
 
 _TITLES = {
+    "deleted": "copy the deleted {0}, which its users still have open, beside its place",
     "mend": "copy the mended {0} beside its place",
     "salvage": "copy what was salvaged of {0}, filled from backup {1}, beside its place",
     "restore": "copy {0} from backup {1} beside its place",
@@ -350,7 +377,8 @@ def _stage_title(patients: list[Patient]) -> str:
     for one in patients:
         way = one.option.way if one.option is not None else None
         if way is not None:
-            titles.append(_TITLES[way.name].format(os.path.basename(one.path), way.backup))
+            kind = "deleted" if one.deleted is not None and way.name == "mend" else way.name
+            titles.append(_TITLES[kind].format(os.path.basename(one.path), way.backup))
     return "; ".join(titles)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ import msgspec
 
 from toolkit.archive.manifest import Check, visible_tables
 from toolkit.errors import CancelledError, DatabaseDamagedError, LifeboatError, NotFoundError
-from toolkit.filelist import FileEntry
+from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.diagnosing.codes import Finding
@@ -27,6 +29,7 @@ from toolkit.operations.report import Report
 from toolkit.operations.session import Session
 from toolkit.sqlite import check
 from toolkit.sqlite.account import Unproven
+from toolkit.sqlite.deleted import Deleted
 from toolkit.wording import count_text
 
 WayName = Literal["mend", "salvage", "restore"]
@@ -93,15 +96,25 @@ class Option:
 
 @dataclass
 class Patient:
-    """A damaged database: what was found, its ways out, the one that is recommended and the one that is taken."""
+    """A damaged database: what was found, its ways out, the one that is recommended and the one that is taken.
+
+    `deleted` are its files where only processes that have them open keep them; then `source` is where they can be read.
+    """
 
     path: str
     findings: tuple[Finding, ...] = ()
+    deleted: Deleted | None = None
+    source: str = ""
     original: mending.Original | None = None
     options: dict[WayName, Option] = field(default_factory=dict)
     recommended: WayName | None = None
     taken: WayName | None = None
     sound: bool = False
+
+    @property
+    def files(self) -> str:
+        """Where its files can be read: by its name, or as they were before they were deleted."""
+        return self.source or self.path
 
     @property
     def option(self) -> Option | None:
@@ -111,6 +124,17 @@ class Patient:
     @property
     def like(self) -> FileEntry | None:
         """Whose owner and mode a new file gets where nothing is there."""
+        if self.source:
+            status = os.stat(self.source)
+            return FileEntry(
+                section=Section.DATABASES,
+                path=self.path,
+                type=FileType.FILE,
+                mode=stat.S_IMODE(status.st_mode),
+                uid=status.st_uid,
+                gid=status.st_gid,
+                mtime_ns=status.st_mtime_ns,
+            )
         return next((one.reference.entry for one in self.options.values() if one.reference is not None), None)
 
     @property
@@ -141,12 +165,12 @@ def study(
     reference = _reference(session, patient.path, folder / "backup", job, report, backup)
     mended, why_not = _mend(patient, folder, job, reference)
     patient.options = {
-        "mend": _of_mended("mend", mended, why_not),
+        "mend": _of_mended("mend", mended, why_not, deleted=patient.deleted),
         "salvage": _salvage(mended, why_not, reference, folder, job, unproven),
     }
     best = next((one.mended for one in reversed(patient.options.values()) if one.mended is not None), mended)
     patient.options["restore"] = _restore(reference, best, job)
-    patient.sound = mended is not None and mended.sound
+    patient.sound = mended is not None and mended.sound and patient.deleted is None
     if reference is not None and (wanted or recommend(patient)) == "restore":
         proven = _proven(session, patient.path, reference, folder / "proven", job, report, named=backup is not None)
         if proven is not reference:
@@ -197,7 +221,7 @@ def _proven(
 def _mend(patient: Patient, folder: Path, job: Job, reference: Reference | None) -> tuple[Mended | None, str]:
     """Repair a copy; return the result, or why there is none."""
     try:
-        patient.original = mending.copy_original(patient.path, folder / "original", job, torn_ok=True)
+        patient.original = mending.copy_original(patient.files, folder / "original", job, torn_ok=True)
         mended = mending.mend(patient.original, folder / "mended", job, reference=reference)
         return mending.checked(mended, job, level="full"), ""
     except (CancelledError, MemoryError):
@@ -208,10 +232,10 @@ def _mend(patient: Patient, folder: Path, job: Job, reference: Reference | None)
         return None, error.message
 
 
-def _of_mended(name: WayName, mended: Mended | None, why_not: str) -> Option:
+def _of_mended(name: WayName, mended: Mended | None, why_not: str, *, deleted: Deleted | None = None) -> Option:
     if mended is None:
         return Option(Way(name=name, why_not=why_not))
-    if mended.sound:
+    if mended.sound and deleted is None:
         return Option(Way(name=name, why_not="there is nothing in it that a repair could mend"))
     if not mended.passes:
         first = mended.problems[0] if mended.problems else "unknown"
@@ -221,7 +245,7 @@ def _of_mended(name: WayName, mended: Mended | None, why_not: str) -> Option:
         Way(
             name=name,
             possible=True,
-            what=account.reason,
+            what=account.reason if deleted is None or not mended.sound else "the deleted file gets its name back",
             loses=loss_text(account) or "nothing",
             lost=sum(missing(one) for one in account.tables.values()) + account.unplaced,
             unsure=any(one.gaps for one in account.tables.values()),
@@ -338,11 +362,12 @@ def made_again(
 
     Raises what `mending` raises.
     """
-    original = mending.copy_original(patient.path, folder / "original", job)
+    original = mending.copy_original(patient.files, folder / "original", job)
     mended = mending.mend(original, folder / "mended", job, reference=reference)
     if patient.taken == "salvage":
         mended = mending.refill(mended, folder / "refilled", job, unproven=unproven)
-    return _of_mended(patient.taken or "mend", mending.checked(mended, job, level="full"), "")
+    checked = mending.checked(mended, job, level="full")
+    return _of_mended(patient.taken or "mend", checked, "", deleted=patient.deleted)
 
 
 def loses_more(then: Way, now: Way) -> bool:

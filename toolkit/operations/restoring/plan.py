@@ -375,7 +375,7 @@ def _consider_database(session: Session, made: RestorePlan, record: DatabaseReco
     path = record.path if request.to is None else elsewhere(request.to, record.path)
     files = [path + suffix for suffix in ("", *SIDECARS)]
     there = [one for one in files if os.path.lexists(one)]
-    used = holders(there).found if there else ()
+    used = holders(files).found
     row = DatabaseRow(
         name=record.name,
         path=path,

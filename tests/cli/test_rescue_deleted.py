@@ -1,0 +1,109 @@
+"""A database that was deleted under a running application comes back with all that it wrote, to its very end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.makers import damaged, databases
+from tests.makers.commands import Ran, lifeboat
+
+VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
+
+APPLICATION = """
+import os, signal, sqlite3, sys
+path, journal = sys.argv[1:]
+connection = sqlite3.connect(path, isolation_level=None)
+connection.execute(f"PRAGMA journal_mode={journal}")
+connection.execute("SELECT count(*) FROM users").fetchone()
+def write(ident):
+    connection.execute("INSERT INTO users(id, name, email) VALUES (?1, 'n', ?1 || '@x')", (ident,))
+def end(*_):
+    if journal == "wal":
+        write(5001)
+    connection.close()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+for suffix in ("", *sys.argv[3:]):
+    os.unlink(path + suffix)
+if journal == "wal":
+    write(5000)
+print(flush=True)
+signal.pause()
+"""
+"""Opens the database, has it deleted, and writes on where SQLite lets it: once now and once when it is told to end."""
+
+
+@contextlib.contextmanager
+def application(path: Path, journal: str = "wal") -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", APPLICATION, path, journal], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+class Server:
+    """A shop whose database has a vault of its own."""
+
+    def __init__(self, root: Path, journal: str) -> None:
+        self.path = databases.shop(root / "shop.db", orders=500, journal=journal)
+        self.path.chmod(0o640)
+        self.vault = root / "vault"
+        self.rows = damaged.rows(self.path)
+
+    def run(self, *words: object) -> Ran:
+        return lifeboat(*words, "--vault", self.vault, "--json", *VOUCH)
+
+
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_all_that_was_written_comes_back_under_its_name(journal: str, tmp_path: Path) -> None:
+    server = Server(tmp_path, journal)
+    with application(server.path, journal) as process:
+        assert not server.path.exists()
+        plan = server.run("rescue", server.path, "--stop-holders", "--dry-run").document
+        assert plan["databases"][0]["ways"][0]["loses"] == "nothing"
+        ran = server.run("rescue", server.path, "--yes", "--stop-holders")
+        assert ran.code == 0, ran.stdout
+        assert process.wait() == 0
+    assert damaged.rows(server.path) == server.rows
+    written = {5000, 5001} if journal == "wal" else set()
+    assert {one for one in damaged.rows(server.path, "users") if one >= 5000} == written
+    assert server.path.stat().st_mode & 0o777 == 0o640
+    assert server.run("diagnose", server.path).code == 0
+
+
+def test_it_is_refused_while_the_application_may_not_be_told_to_end(tmp_path: Path) -> None:
+    server = Server(tmp_path, "wal")
+    assert server.run("backup", server.path).code == 0
+    with application(server.path) as process:
+        for words in (("rescue", server.path), ("restore", "latest")):
+            ran = server.run(*words, "--yes")
+            error = ran.document["error"]
+            assert (ran.code, error["code"]) == (5, "target-in-use")
+            assert str(process.pid) in error["message"]
+            assert "--stop-holders" in error["hint"]
+        assert process.poll() is None
+        found = server.run("diagnose", server.path).document["targets"][0]["findings"]
+        assert [one["code"] for one in found] == ["deleted"]
+        assert str(process.pid) in found[0]["evidence"][0]
+    ended = server.run("rescue", server.path, "--dry-run").document
+    assert ended["databases"][0]["way"] == "restore"  # by now it is missing only
+
+
+def test_a_damaged_one_is_mended_and_kept_as_it_was(tmp_path: Path) -> None:
+    server = Server(tmp_path, "delete")
+    damaged.break_index(server.path)
+    before = server.path.read_bytes()
+    with application(server.path, "delete"):
+        ran = server.run("rescue", server.path, "--yes", "--stop-holders")
+        assert ran.code == 0, ran.stdout
+    assert damaged.rows(server.path) == server.rows
+    (kept,) = (server.vault / "recovery").glob("deleted_shop_*")
+    assert (kept / "shop.db").read_bytes() == before
