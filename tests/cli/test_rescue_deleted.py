@@ -107,3 +107,20 @@ def test_a_damaged_one_is_mended_and_kept_as_it_was(tmp_path: Path) -> None:
     assert damaged.rows(server.path) == server.rows
     (kept,) = (server.vault / "recovery").glob("deleted_shop_*")
     assert (kept / "shop.db").read_bytes() == before
+
+
+def test_no_service_is_stopped_for_a_restore_while_it_has_the_only_copy(tmp_path: Path) -> None:
+    server = Server(tmp_path, "wal")
+    config, calls = tmp_path / "config.yaml", tmp_path / "calls"
+    stop, start = (f"[sh, -c, 'echo {word} >> {calls}']" for word in ("stop", "start"))
+    config.write_text(
+        f"vault: {server.vault}\nprofiles:\n  shop:\n    databases: [{server.path}]\n"
+        f"    services: [{{stop: {stop}, start: {start}}}]\n"
+    )
+    assert server.run("backup", "shop", "--config", config).code == 0
+    with application(server.path):
+        ran = server.run("restore", "shop@latest", "--yes", "--config", config)
+    assert (ran.code, ran.document["error"]["code"]) == (5, "target-in-use")
+    assert not calls.exists()
+    assert server.run("restore", "shop@latest", "--yes", "--config", config).code == 0
+    assert calls.read_text().split() == ["stop", "start"]

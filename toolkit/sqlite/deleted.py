@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.sqlite.holders import Holder, descriptors, holders, name_before
+from toolkit.errors import TargetInUseError
+from toolkit.sqlite.holders import Holder, descriptors, holders, name_before, rescue_first
 
 _PARTS = ("", "-wal", "-journal")
 _WRITES = os.O_WRONLY | os.O_RDWR
@@ -61,6 +62,17 @@ def kept(found: Deleted, folder: Path) -> Iterator[Path]:
             os.symlink(f"/proc/{os.getpid()}/fd/{own}", link)
             opened.callback(os.unlink, link)
         yield target
+
+
+def refuse_only_copy(path: str, used: Iterable[Holder]) -> None:
+    """Raise `TargetInUseError` where one of `used` has the only copy of `path` open: to stop it would lose that."""
+    for one in used:
+        if one.lone and one.path == path:
+            raise TargetInUseError(
+                f"it was deleted, and {one.command} (process {one.pid}, {one.user}) has the only copy open",
+                subject=path,
+                hint=rescue_first(path),
+            )
 
 
 def _opened(pid: int, path: str) -> tuple[int, dict[str, str], bool] | None:

@@ -31,6 +31,7 @@ from toolkit.operations.restoring.extract import elsewhere, target_elsewhere
 from toolkit.operations.restoring.steps import Amounts, steps
 from toolkit.operations.session import Session
 from toolkit.retention import Kind
+from toolkit.sqlite.deleted import refuse_only_copy
 from toolkit.sqlite.holders import holders
 from toolkit.tree.compare import Clash, ClashKind, Target, open_for_writing
 from toolkit.tree.filters import Only
@@ -228,7 +229,7 @@ def make_plan(session: Session, request: RestoreRequest, job: Job, *, empty_ok: 
 
     Raises `BackupNotFoundError` for names that are not in the backup, and for a choice that picks nothing
     unless `empty_ok`; `UsageError` for an import in place and a `to` that is no folder; `SpaceError` with the bytes
-    needed, and what reading the file list raises.
+    needed, `TargetInUseError` where only a process still has a deleted database, and what reading the file list raises.
     """
     _refuse_imported(request)
     if request.to is not None and os.path.lexists(request.to) and not request.to.is_dir():
@@ -376,6 +377,7 @@ def _consider_database(session: Session, made: RestorePlan, record: DatabaseReco
     files = [path + suffix for suffix in ("", *SIDECARS)]
     there = [one for one in files if os.path.lexists(one)]
     used = holders(files).found
+    refuse_only_copy(path, used)
     row = DatabaseRow(
         name=record.name,
         path=path,
