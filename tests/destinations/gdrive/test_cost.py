@@ -93,3 +93,18 @@ def test_a_request_does_not_describe_the_whole_protocol_anew(ann: Reopen, monkey
         for _ in range(5):
             list(drive.objects())
     assert len(made) == 2, "the service and its files"
+
+
+def test_the_last_months_of_a_python_are_not_said_on_stderr() -> None:
+    code = (
+        "import datetime, types\n"
+        "class Later(datetime.date):\n"
+        "    def today(): return Later(2040, 1, 1)\n"
+        "datetime.date = Later\n"
+        "from toolkit.destinations.gdrive.client import Client\n"
+        "Client('drive', types.SimpleNamespace(credentials=lambda: None)).service\n"
+        "from google.api_core._python_version_support import check_python_version\n"
+        "print(check_python_version().name)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("PYTHON_VERSION_UNSUPPORTED\n", "", 0)

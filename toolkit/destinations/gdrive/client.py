@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -149,6 +150,8 @@ class Client:
     def service(self) -> Any:
         """Google's client object."""
         if self._service is None:
+            # From three months before the end of a Python on, it is warned of on stderr, where only our events may be.
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.api_core\b")
             import google_auth_httplib2
             from googleapiclient.discovery import build_from_document
 
