@@ -92,13 +92,19 @@ def time_text(when: datetime, now: datetime, *, zone: tzinfo | None = None) -> s
 
     `03:01` today, `20 Nov 03:01` this year, else `2025-11-20 03:01`.
     """
-    local, today = when.astimezone(zone), now.astimezone(zone)
+    local, today = _local(when, zone), now.astimezone(zone)
     if local.date() == today.date():
         return f"{local:%H:%M}"
     months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     if local.year == today.year:
         return f"{local.day} {months[local.month - 1]} {local:%H:%M}"
     return f"{local:%Y-%m-%d %H:%M}"
+
+
+def brief_time_text(when: datetime, now: datetime) -> str:
+    """Return `when` here, for a column of twelve cells: as `time_text`, of other years only the day."""
+    text = time_text(when, now)
+    return text if len(text) <= 12 else text.partition(" ")[0]
 
 
 def stamp_text(when: datetime, *, seconds: bool = False) -> str:
@@ -115,10 +121,10 @@ def minute_text(when: datetime) -> str:
     return f"{_local(when):%Y-%m-%d %H:%M}"
 
 
-def _local(when: datetime) -> datetime:
-    """Return `when` in this machine's zone; as it is at the ends of the years that there are."""
+def _local(when: datetime, zone: tzinfo | None = None) -> datetime:
+    """Return `when` in `zone` (default: this machine's); as it is at the ends of the years that there are."""
     try:
-        return when.astimezone()
+        return when.astimezone(zone)
     except (OverflowError, ValueError):
         return when
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -13,6 +14,7 @@ from toolkit.wording import (
     about_text,
     age_text,
     bar,
+    brief_time_text,
     clock_text,
     count_text,
     duration_text,
@@ -146,14 +148,40 @@ def test_an_estimate_is_never_nothing_and_never_far_off(seconds: float) -> None:
     assert about_text(seconds).startswith("under") or said / 2 <= seconds <= said * 2
 
 
-def test_a_time_that_a_person_reads_is_local_and_names_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    try:
-        assert stamp_text(NOW) == "2026-11-20 04:07 CET"
-        assert stamp_text(NOW - timedelta(days=150), seconds=True) == "2026-06-23 05:07:00 CEST"
-        assert (clock_text(NOW), minute_text(NOW)) == ("04:07:00 CET", "2026-11-20 04:07")
-        assert stamp_text(datetime.max.replace(tzinfo=UTC)).endswith(" UTC")
-    finally:
-        monkeypatch.undo()
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """What puts this machine into a time zone."""
+
+    def be_in(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
         time.tzset()
+
+    yield be_in
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_time_that_a_person_reads_is_local_and_names_its_zone(zone: Callable[[str], None]) -> None:
+    zone("Europe/Berlin")
+    assert stamp_text(NOW) == "2026-11-20 04:07 CET"
+    assert stamp_text(NOW - timedelta(days=150), seconds=True) == "2026-06-23 05:07:00 CEST"
+    assert (clock_text(NOW), minute_text(NOW)) == ("04:07:00 CET", "2026-11-20 04:07")
+
+
+@pytest.mark.parametrize("name", ["Pacific/Chatham", "UTC", "America/New_York"])
+def test_the_ends_of_the_years_can_be_said_everywhere(name: str, zone: Callable[[str], None]) -> None:
+    zone(name)
+    for end in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        for said in (time_text(end, NOW), brief_time_text(end, NOW), stamp_text(end)):
+            assert said.startswith(f"{end:%Y-%m-%d}")
+
+
+def test_a_narrow_column_has_other_years_by_their_day_here(zone: Callable[[str], None]) -> None:
+    now = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+    moments = (now - timedelta(minutes=90), now - timedelta(minutes=20), now - timedelta(days=300))
+    for name, said in (
+        ("Europe/Berlin", ["2026-12-31", "00:10", "2026-03-07"]),  # 2027 has begun
+        ("UTC", ["22:00", "23:10", "6 Mar 23:30"]),
+    ):
+        zone(name)
+        assert [brief_time_text(when, now) for when in moments] == said

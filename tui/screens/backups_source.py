@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from toolkit.errors import LifeboatError, NotFoundError
 from toolkit.operations.browsing import BackupList, Browsed, Condition
 from toolkit.operations.jobs import JobRow
 from toolkit.operations.listing import ListedBackup
 from toolkit.operations.session import Session
-from toolkit.wording import percent_text, size_text, time_text
+from toolkit.wording import brief_time_text, percent_text, size_text
 from tui.filter import Filter
 from tui.widgets.edges import ACTIVE
 from tui.widgets.rows import Cell, Column, Row
@@ -84,7 +83,7 @@ class BackupRows:
         return Row(
             key=backup.id,
             cells=(
-                _when(backup, self._session.now()),
+                brief_time_text(backup.started, self._session.now()),
                 backup.profile,
                 backup.kind.value,
                 size_text(backup.size) if backup.size else "-",
@@ -93,11 +92,6 @@ class BackupRows:
                 Cell(" ".join(("here", *backup.destinations)) + pinned, "dim" if not backup.destinations else ""),
             ),
         )
-
-
-def _when(backup: ListedBackup, now: datetime) -> str:
-    """Return when it was begun, in twelve cells: of other years only the day."""
-    return time_text(backup.started, now) if backup.started.year == now.year else f"{backup.started:%Y-%m-%d}"
 
 
 def state_of(one: Browsed, jobs: Sequence[JobRow]) -> str:

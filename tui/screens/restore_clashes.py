@@ -22,7 +22,7 @@ from toolkit.operations.restoring.choices import Wish
 from toolkit.operations.restoring.decisions import PlanFile
 from toolkit.operations.restoring.plan import ClashRow, OnConflict
 from toolkit.operations.show import moment
-from toolkit.wording import count_text, size_text, time_text
+from toolkit.wording import brief_time_text, count_text, size_text
 from tui.act import Act
 from tui.screens.awaited import Awaited
 from tui.screens.frame import Frame
@@ -338,8 +338,6 @@ def _kept(clash: ClashRow, now: datetime) -> str:
 
 
 def _when(nanoseconds: int, now: datetime) -> str:
-    """Return when a file was changed, in twelve cells: of other years only the day."""
+    """Return when a file was changed, in twelve cells."""
     when = moment(nanoseconds)
-    if when is None:
-        return ""
-    return time_text(when, now) if when.astimezone().year == now.astimezone().year else f"{when.astimezone():%Y-%m-%d}"
+    return brief_time_text(when, now) if when is not None else ""
