@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -85,10 +86,21 @@ def start_all(services: Sequence[Command]) -> list[ServiceError]:
 
 
 def step_title(step: str, services: Sequence[Command]) -> str:
-    """Return the title of the step `stop` or `start` of `services`."""
+    """Return the title of the step `stop` or `start` of `services` while it runs."""
     if step == "stop":
-        return f"Stopping {', '.join(service.name for service in services)}"
-    return f"Starting {', '.join(sorted(service.name for service in services))}"
+        return f"Stopping {_called(step, services)}"
+    return f"Starting {_called(step, sorted(services, key=lambda service: service.name))}"
+
+
+def planned_title(step: str, services: Sequence[Command]) -> str:
+    """Return the title of the same step in a plan."""
+    return f"{step} {_called(step, services)}"
+
+
+def _called(step: str, services: Sequence[Command]) -> str:
+    """Name `services`: a unit by its name, one with commands of its own by that of the step."""
+    commands = ((service, service.stop if step == "stop" else service.start) for service in services)
+    return ", ".join(service.name if service.active else f"`{shlex.join(command)}`" for service, command in commands)
 
 
 def active(services: Sequence[Command]) -> tuple[Command, ...]:

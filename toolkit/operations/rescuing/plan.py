@@ -26,7 +26,7 @@ from toolkit.errors import (
 from toolkit.jobs.context import Job
 from toolkit.operations import diagnose, scratch
 from toolkit.operations.application import holding
-from toolkit.operations.application.services import Command, commands_of
+from toolkit.operations.application.services import Command, commands_of, planned_title
 from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.pace import takes, timed
 from toolkit.operations.pace_records import History
@@ -331,7 +331,7 @@ def _loss(patients: list[Patient]) -> Loss:
 def _steps(made: RescuePlan, incoming: int) -> Iterator[Step]:
     names: list[tuple[str, str, int]] = []
     if made.stop:
-        names.append(("stop", f"stop {', '.join(one.name for one in made.stop)}", 0))
+        names.append(("stop", planned_title("stop", made.stop), 0))
     if made.used and made.request.stop_holders:
         told = ", ".join(one.text for one in made.used)
         names.append(("holders", f"tell whoever still has it open to end (SIGTERM); now: {told}", 0))
@@ -346,7 +346,7 @@ def _steps(made: RescuePlan, incoming: int) -> Iterator[Step]:
     names.append(("check", "check it once more under its name", 0))
     begun = (*made.stop, *made.start)
     if begun:
-        names.append(("start", f"start {', '.join(one.name for one in begun)}", 0))
+        names.append(("start", planned_title("start", begun), 0))
     if made.profile.smoke:
         names.append(("smoke", "run the profile's smoke test; if it fails, put everything back", 0))
     offline = False

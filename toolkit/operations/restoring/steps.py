@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from toolkit.operations.application.services import Command, step_title
+from toolkit.operations.application.services import Command, planned_title, step_title
 from toolkit.operations.pace import Estimate, timed
 from toolkit.operations.pace_records import History
 from toolkit.operations.plan import Step
@@ -36,14 +36,13 @@ def steps(amounts: Amounts, history: History) -> Iterator[Step]:
     names: list[tuple[str, str]] = [("stage", "restore to a hidden folder beside the target, compare every digest")]
     if amounts.comes:
         names.append(("check", "check the restored databases and compare them with the manifest"))
-    services = ", ".join(one.name if one.active else " ".join(one.stop) for one in amounts.services)
-    if services:
-        names.append(("stop", f"stop {services}"))
+    if amounts.services:
+        names.append(("stop", planned_title("stop", amounts.services)))
     if amounts.safety:
         names.append(("safety", "keep what is there now in a safety backup"))
     names.append(("place", "give everything its name"))
-    if services:
-        names.append(("start", f"start {services}"))
+    if amounts.services:
+        names.append(("start", planned_title("start", amounts.services)))
     offline = False
     for number, (name, title) in enumerate(names, 1):
         offline = offline or name == "stop"

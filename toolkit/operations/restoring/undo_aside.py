@@ -13,7 +13,7 @@ from toolkit import durable
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
 from toolkit.operations.application import holding
-from toolkit.operations.application.services import Command, commands_of, step_title, stopped
+from toolkit.operations.application.services import Command, commands_of, planned_title, step_title, stopped
 from toolkit.operations.health import remember_placed
 from toolkit.operations.pace import takes, timed
 from toolkit.operations.pace_records import History
@@ -48,10 +48,9 @@ def plan_of(session: Session, record: AsideRecord) -> Plan:
 
 
 def _steps(services: Sequence[Command], back: Sequence[KeptDatabase], history: History) -> Iterator[Step]:
-    names = ", ".join(one.name for one in services)
-    titles = [("stop", f"stop {names}")] if services else []
+    titles = [("stop", planned_title("stop", services))] if services else []
     titles.append(("place", "let the old files and those that came change places"))
-    titles += [("start", f"start {names}")] if services else []
+    titles += [("start", planned_title("start", services))] if services else []
     for number, (name, title) in enumerate(titles, 1):
         step = Step(n=number, name=name, title=title, offline=bool(services) and name != "start")
         if name == "place":
