@@ -70,6 +70,11 @@ class Home:
         assert ran.code == code, ran.stdout + ran.stderr
         return ran.stdout + ran.stderr
 
+    def made(self, document: dict[str, object]) -> list[str]:
+        """Return what the journal says that the job of `document` made."""
+        made: list[str] = items(self.run("jobs", "show", document["job"]), "jobs")[0]["artifacts"]  # type: ignore[assignment]
+        return made
+
     def backup(self) -> str:
         """Back up; return the id."""
         rows = self.run("backup", "shop", "--no-upload")["backups"]
@@ -194,7 +199,8 @@ def test_an_app_in_testing_is_said_at_the_sign_in(server: DriveServer, tmp_path:
 
 def test_upload_list_download_and_the_same_again(server: DriveServer, ann: Home, tmp_path: Path) -> None:
     ident = ann.backup()
-    assert [one["state"] for one in items(ann.run("drive", "upload", ident))] == ["done"]
+    sent = ann.run("drive", "upload", ident)
+    assert [(one["state"], [one["link"]]) for one in items(sent)] == [("done", ann.made(sent))]
     assert [one["state"] for one in items(ann.run("drive", "upload", ident))] == ["same"]
     assert len(server.files()) == 3
     listed = items(ann.run("drive", "list"))
@@ -202,7 +208,9 @@ def test_upload_list_download_and_the_same_again(server: DriveServer, ann: Home,
     assert str(listed[0]["link"]).startswith("https://drive.google.com/")
     assert str(listed[0]["link"]) in ann.text("drive", "list")
     folder = tmp_path / "down"
-    ann.run("drive", "download", ident[:4], "--output", folder)
+    assert {Path(path) for path in ann.made(ann.run("drive", "download", ident[:4], "--output", folder))} == {
+        path for path in folder.iterdir() if not path.name.startswith(".")
+    }
     vault = tmp_path / "vault" / "shop" / "manual"
     for path in folder.iterdir():
         if not path.name.endswith("manifest.json"):
@@ -219,7 +227,7 @@ def test_an_upload_that_fails_is_13_and_stays_queued(server: DriveServer, ann: H
     assert [one["state"] for one in items(document)] == ["queued"]
     assert ann.run("verify", ident)["outcome"] == "ok"
     server.faults.clear()
-    ann.run("sync", "--now")
+    assert ann.made(ann.run("sync", "--now"))[0].startswith("https://drive.google.com/")
     assert [one["state"] for one in items(ann.run("drive", "list"))] == ["complete"]
 
 

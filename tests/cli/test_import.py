@@ -75,6 +75,7 @@ def test_files_listed_in_json_keep_dates_tags_notes_and_rating(vault: Path, tmp_
     row = imported(vault, file, "--tag", "mine")
     assert row["source"] == "listed-files"
     assert row["profile"] == "backup-7"
+    assert lifeboat("jobs", "list", "--json").document["jobs"][-1]["artifacts"] == [row["archive"]]
     assert row["rating"] == 5
     assert set(row["tags"]) == {"mine", "someone/bot", "example", "text", "🏆 מצוין"}
     assert "made 2025-01-15 10:30 UTC" in row["note"]

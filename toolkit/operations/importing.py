@@ -81,6 +81,11 @@ class ImportReport(Report, kw_only=True):
 
     backups: list[ImportRow] = msgspec.field(default_factory=list)
 
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The archives."""
+        return tuple(row.archive for row in self.backups)
+
 
 class ImportRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the member `import.json` says: the file, what it was, what its tables said of it and of each file."""

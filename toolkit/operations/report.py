@@ -98,7 +98,7 @@ class Report(msgspec.Struct, kw_only=True):
 
     @property
     def made(self) -> tuple[str, ...]:
-        """The paths of what was made, for the journal."""
+        """What was made, for the journal: paths here, links elsewhere."""
         return self.results
 
     @property

@@ -62,14 +62,23 @@ class DriveItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriveReport(Report, kw_only=True):
-    """The report of `drive list`, `upload`, `download`, `delete` and `prune`; `binned` says where removed files are."""
+    """The report of `drive list`, `upload`, `download`, `delete` and `prune`.
+
+    `fetched` are the paths of the files that came; `binned` says where removed files are.
+    """
 
     destination: str
     items: list[DriveItem] = msgspec.field(default_factory=list)
     kept: list[DriveItem] = msgspec.field(default_factory=list)
+    fetched: list[str] = msgspec.field(default_factory=list)
     binned: bool | None = None
     freed: int = 0
     plan: Plan | None = None
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The files that came, or the links of the copies that were made."""
+        return tuple(self.fetched) or tuple(one.link for one in self.items if one.state == "done" and one.link)
 
 
 class DriveRemoval(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +213,7 @@ def download(session: Session, name: str | None, word: str, folder: Path, job: J
                 on_progress=lambda moved, _, base=base: progress(base + moved, total),  # type: ignore[misc]
                 should_stop=job.should_stop,
             )
+            report.fetched.append(str(folder / found.name))
             done += found.size
     report.changed = bool(missing)
     report.items.append(_item(chosen, "done" if missing else "same"))

@@ -77,6 +77,11 @@ class SyncReport(Report, kw_only=True):
     items: list[UploadRow] = msgspec.field(default_factory=list)
     removed: list[str] = msgspec.field(default_factory=list)
 
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The links of the copies that were made, where the destination has such."""
+        return tuple(row.link for row in self.items if row.state == "done" and row.link)
+
 
 def after_backup(session: Session, manifest: Manifest, job: Job, report: Report) -> tuple[list[UploadRow], Ending]:
     """Copy a backup that was just made to each destination that it waits for; the profile's lock is not held.
