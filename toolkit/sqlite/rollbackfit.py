@@ -6,14 +6,12 @@ commit in rollback mode (SQLite file format, section 1.3.5), and page 1 is never
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
 from dataclasses import dataclass
 
 from toolkit.sqlite import header as headers
-from toolkit.sqlite.pages import node as nodes
-from toolkit.sqlite.pages import record
+from toolkit.sqlite.pages import rows
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.pages.record import RawText, Value
 from toolkit.sqlite.plausible import is_btree
@@ -127,11 +125,7 @@ def _share_few_objects(now: bytes, first: bytes, reserved: int) -> bool:
 
 def _objects(page: bytes, geometry: Geometry) -> set[tuple[Value, ...]]:
     """Return type and name of the objects that the first page names itself (section 2.6)."""
-    found = set()
-    for cell in nodes.parse(page, 1, geometry).cells:
-        with contextlib.suppress(ValueError):
-            kind, name = record.decode(page[cell.start : cell.start + cell.local], exact=False)[:2]
-            found.add((kind, name))
+    found = {tuple(values[:2]) for values in rows.on_page(page, 1, geometry, cut=True) if len(values) == 5}
     return {one for one in found if isinstance(one[1], RawText) and b"sqlite_" not in one[1].replace(b"\0", b"")}
 
 

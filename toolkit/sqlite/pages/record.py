@@ -63,10 +63,10 @@ def record_size(payload: bytes) -> int:
     return size + sum(map(serial_size, found))
 
 
-def decode(payload: bytes, *, exact: bool = True) -> list[Value]:
+def decode(payload: bytes) -> list[Value]:
     """Return the values of a record: None, int (`OddInt`), float, `RawText`, bytes.
 
-    Raises `ValueError` for what is no record, and with `exact` when its values do not fill the payload exactly.
+    Raises `ValueError` for what is no record, also when its values do not fill the payload exactly.
     """
     found, at = serials(payload)
     values: list[Value] = []
@@ -87,7 +87,7 @@ def decode(payload: bytes, *, exact: bool = True) -> list[Value]:
             number = int.from_bytes(payload[at:end], "big", signed=True)
             values.append(OddInt(number) if -_SHORTER[serial] < number < _SHORTER[serial] else number)
         at = end
-    if at > len(payload) or (exact and at != len(payload)):
+    if at != len(payload):
         raise ValueError("the values of a record do not fill it")
     return values
 

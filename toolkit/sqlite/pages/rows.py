@@ -1,15 +1,19 @@
-"""The rows of one tree, decoded without SQLite: slow (some 0.5 million a second), for small trees and tests."""
+"""Rows without SQLite, of one tree or off one page: slow (some 0.5 million a second), for few rows and tests."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages import record
 from toolkit.sqlite.pages.chains import payload_from
-from toolkit.sqlite.pages.geometry import INTERIOR_TABLE
+from toolkit.sqlite.pages.geometry import INTERIOR_TABLE, Geometry
 from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.pages.source import PageSource
+
+LONGEST = 1 << 20
+"""Records up to this size are filled with zeros where a part of them is elsewhere."""
 
 
 def payloads(source: PageSource, root: int) -> Iterator[tuple[int, int, bytes]]:
@@ -49,3 +53,16 @@ def rows(source: PageSource, root: int) -> Iterator[tuple[int, list[Value]]]:
             yield rowid, record.decode(payload)
         except ValueError:
             continue
+
+
+def on_page(
+    page: bytes, number: int, geometry: Geometry, *, most: int | None = None, cut: bool = False
+) -> Iterator[list[Value]]:
+    """Yield the values of the first `most` records of a leaf, without a look at other pages.
+
+    With `cut` also those that do not lie on it whole, with zeros for what is elsewhere: up to `LONGEST` bytes.
+    """
+    for cell in nodes.parse(page, number, geometry).cells[:most]:
+        if cell.local == cell.payload or (cut and cell.payload < LONGEST):
+            with contextlib.suppress(ValueError):
+                yield record.decode(page[cell.start : cell.start + cell.local].ljust(cell.payload, b"\0"))

@@ -6,8 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from toolkit.sqlite.pages import node as nodes
-from toolkit.sqlite.pages import record
+from toolkit.sqlite.pages import rows as reading
 from toolkit.sqlite.pages.geometry import INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE
 from toolkit.sqlite.pages.record import CODECS, Value
 from toolkit.sqlite.pages.scan import PageMap
@@ -19,9 +18,6 @@ MOST_ROWS = 8
 """Records of a page that are compared with a table."""
 
 MOST_TABLES = 2000
-
-LONGEST = 1 << 20
-"""Statements of the schema up to this size are told from others."""
 
 
 class Roots:
@@ -49,7 +45,7 @@ class Roots:
         table = self.table[number] and not (shape is not None and shape.without_rowid)
         if kind not in ((INTERIOR_TABLE, LEAF_TABLE) if table else (2, LEAF_INDEX)):
             return -1
-        rows = list(_rows(self.pages[phase], place)) if kind in (LEAF_TABLE, LEAF_INDEX) else []
+        rows = list(self._rows(phase, place)) if kind in (LEAF_TABLE, LEAF_INDEX) else []
         if not rows:
             return 1
         if shape is None:
@@ -74,7 +70,7 @@ class Roots:
                     yield from entries if len(entries) == found.counts[place] else ()
 
     def _on(self, phase: int, place: int) -> Iterator[Entry]:
-        for values in _rows(self.pages[phase], place, most=MOST_TABLES, cut=True):
+        for values in self._rows(phase, place, most=MOST_TABLES, cut=True):
             with contextlib.suppress(UnicodeDecodeError):
                 entry = entry_of(1, values, self.encoding)
                 if entry is not None:
@@ -97,12 +93,6 @@ class Roots:
                         widths |= {index.name: len(index.columns) for index in shape.indexes}
         self.widths = {entry.root: widths[entry.name] for entry in entries if entry.name in widths}
 
-
-def _rows(source: PageSource, place: int, most: int = MOST_ROWS, *, cut: bool = False) -> Iterator[list[Value]]:
-    """Yield the records of a leaf that lie on it whole; when `cut`, also others, with zeros for what does not."""
-    page = source.page(place)
-    node = nodes.parse(page, place, source.geometry)
-    for cell in node.cells[:most]:
-        if cell.local == cell.payload or (cut and cell.payload < LONGEST):
-            with contextlib.suppress(ValueError):
-                yield record.decode(page[cell.start : cell.start + cell.local].ljust(cell.payload, b"\0"))
+    def _rows(self, phase: int, place: int, *, most: int = MOST_ROWS, cut: bool = False) -> Iterator[list[Value]]:
+        source = self.pages[phase]
+        return reading.on_page(source.page(place), place, source.geometry, most=most, cut=cut)
