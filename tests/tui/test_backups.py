@@ -97,6 +97,9 @@ async def test_every_key_does_what_it_says(made: Shop, open_app: OpenApp) -> Non
         await pilot.press("a", *"-ok", "enter")
         await pilot.press("T", *"-old", "enter", "T", *"new", "enter")
         await pilot.press("c", *"x", "enter")
+        await pilot.press("T", "space", "enter")
+        assert "Nothing was typed, nothing was done." in shown(pilot.app)
+        await pilot.press("escape", "a", "enter")  # an empty line is an answer there
         assert [act.words for act in acts] == [
             ("verify", second, "--rehearse"),
             ("verify", second),
@@ -106,6 +109,7 @@ async def test_every_key_does_what_it_says(made: Shop, open_app: OpenApp) -> Non
             ("tag", second, "--remove", "old"),
             ("tag", second, "+new"),
             ("copy", second, "x"),
+            ("note", second, ""),
         ]
         acts.clear()
         await pilot.press("minus", "u", "F")

@@ -16,8 +16,8 @@ from toolkit.operations.compare import CompareReport
 from toolkit.wording import count_text
 from tui.act import Act
 from tui.screens import backups_detail
-from tui.screens.backups_ask import AskText
 from tui.screens.backups_source import COLUMNS, BackupRows
+from tui.screens.form import AskLine
 from tui.screens.frame import Frame
 from tui.text import cut, lines, put, rule
 from tui.verbs import Verb
@@ -239,7 +239,7 @@ class BackupsScreen(Frame):
             if name:
                 self.ui.push_screen(FindScreen(name.strip()))
 
-        self.ui.push_screen(AskText("Find a file over all backups", more="a part of its name, or *.txt"), found)
+        self.ui.push_screen(AskLine("Find a file over all backups", more=("a part of its name, or *.txt",)), found)
 
     def do_backup(self) -> None:
         """Choose what to back up and how."""
@@ -319,7 +319,7 @@ class BackupsScreen(Frame):
                 self.ui.start(self._act("rate", backup.id, text.strip(), job=False))
 
         more = "1 to 5, or a word such as excellent, good, poor; none takes the rating away"
-        self.ui.push_screen(AskText(f"Rating of {backup.id}", more=more), rated)
+        self.ui.push_screen(AskLine(f"Rating of {backup.id}", more=(more,)), rated)
 
     def do_all(self) -> None:
         """Read all backups back."""
@@ -334,7 +334,7 @@ class BackupsScreen(Frame):
                 self.ui.start(Act(words=("import", path), title=f"import {path.rpartition('/')[2]}"))
 
         more = "ZIP, tar, 7z, an SQLite database or a dump of one; it stays as it is"
-        self.ui.push_screen(AskText("Take in which archive? Its whole path", more=more), named)
+        self.ui.push_screen(AskLine("Take in which archive? Its whole path", more=(more,)), named)
 
     def do_rebuild(self) -> None:
         """Make the catalog again."""
@@ -350,7 +350,7 @@ class BackupsScreen(Frame):
             if text is not None:
                 self.ui.start(self._act("note", backup.id, f" {text}" if text.startswith("-") else text, job=False))
 
-        self.ui.push_screen(AskText(f"Note on {backup.id}", value=backup.note, empty="removes the note"), wrote)
+        self.ui.push_screen(AskLine(f"Note on {backup.id}", value=backup.note, empty="removes the note"), wrote)
 
     def do_tag(self) -> None:
         """Ask for a tag and add it, or take it away."""
@@ -364,7 +364,7 @@ class BackupsScreen(Frame):
                 self.ui.start(self._act("tag", backup.id, *words, job=False))
 
         tags = f"it has: {', '.join(backup.tags)}" if backup.tags else "it has none yet"
-        self.ui.push_screen(AskText(f"Tag for {backup.id}", more=f"{tags}; -TAG takes one away"), named)
+        self.ui.push_screen(AskLine(f"Tag for {backup.id}", more=(f"{tags}; -TAG takes one away",)), named)
 
     def do_pin(self) -> None:
         """Pin or unpin, all marked ones as the one under the cursor becomes."""
@@ -382,7 +382,9 @@ class BackupsScreen(Frame):
             if folder:
                 self.ui.start(self._act("copy", ident, folder.strip()))
 
-        self.ui.push_screen(AskText(f"Copy {ident} to which folder?", more="a whole path, such as /media/usb"), named)
+        self.ui.push_screen(
+            AskLine(f"Copy {ident} to which folder?", more=("a whole path, such as /media/usb",)), named
+        )
 
     def do_delete(self) -> None:
         """Plan to delete what is marked."""

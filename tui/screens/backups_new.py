@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from toolkit.retention import Kind, Scope
 from tui.act import Act
-from tui.screens.backups_ask import AskText
+from tui.screens.form import AskLine
 from tui.screens.frame import Frame
 from tui.text import lines, put
 from tui.verbs import Verb
@@ -130,4 +130,4 @@ class NewBackup(Frame):
                 self.facts()
 
         question = "A note to keep with it" if name == "note" else "Which path? (/srv/app)"
-        self.ui.push_screen(AskText(question, value=self._chosen[name], empty="means none"), typed)
+        self.ui.push_screen(AskLine(question, value=self._chosen[name], empty="means none"), typed)

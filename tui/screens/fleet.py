@@ -18,8 +18,8 @@ from toolkit.operations.watch import Tail
 from toolkit.wording import age_text, count_text, size_text, time_text
 from tui.act import Act
 from tui.screens import health
-from tui.screens.backups_ask import AskText
 from tui.screens.dialog import Confirm
+from tui.screens.form import AskLine
 from tui.screens.frame import Frame
 from tui.text import cut, lines, put, rule
 from tui.verbs import Verb
@@ -323,7 +323,7 @@ class FleetScreen(Frame):
 
         paths = self._seen.targets.get(self.row.host, ()) if self._seen is not None and self.row is not None else ()
         worst = next((one.path for one in paths if ":" not in one.path), "")
-        self.ui.push_screen(AskText("Mend which database? Its path there", value=worst), named)
+        self.ui.push_screen(AskLine("Mend which database? Its path there", value=worst), named)
 
     def _plan(self, headline: str, *words: str) -> None:
         from tui.screens.plan import PlanScreen

@@ -21,15 +21,22 @@ class AskLine(ModalScreen[str | None]):
     """Asks for one line of text. `shows` says what Enter would do with it: a command line, and why it is wrong.
 
     Enter closes with the text only where nothing is wrong with it; esc closes with None. Nothing is done here.
+    Without `shows` every text is right; an empty one only where `empty` says what that does ("removes the note").
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
 
     def __init__(
-        self, question: str, shows: Callable[[str], tuple[str, str]], *, value: str = "", more: Sequence[str] = ()
+        self,
+        question: str,
+        shows: Callable[[str], tuple[str, str]] | None = None,
+        *,
+        value: str = "",
+        more: Sequence[str] = (),
+        empty: str = "",
     ) -> None:
         super().__init__()
-        self._question, self._shows, self._value, self._more = question, shows, value, more
+        self._question, self._shows, self._value, self._more, self._empty = question, shows, value, more, empty
 
     def compose(self) -> ComposeResult:
         """Compose the box around the field."""
@@ -39,7 +46,7 @@ class AskLine(ModalScreen[str | None]):
             yield Static(id="said")
 
     def on_mount(self) -> None:
-        """Keep the cursor still, and say what the text as it is would do."""
+        """Keep the cursor still, which is never silent on the wire else, and say what the text as it is would do."""
         self.query_one(Input).cursor_blink = False
         self._say(self._value)
 
@@ -49,16 +56,26 @@ class AskLine(ModalScreen[str | None]):
         self._say(event.value)
 
     def _say(self, text: str) -> None:
-        command, wrong = self._shows(text.strip())
-        said = [Content(""), put("Same as:  ", command), Content("")]
-        said.append(put((wrong, "bold $text-warning")) if wrong else put(("Enter", "bold"), " do it    esc leave it"))
+        said = [Content("")]
+        if self._shows is None:
+            empty = f"; an empty line {self._empty}" if self._empty else ""
+            said.append(put(("Enter", "bold"), f" takes it{empty}; esc goes back"))
+        else:
+            command, wrong = self._shows(text.strip())
+            said += [put("Same as:  ", command), Content("")]
+            ready = put(("Enter", "bold"), " do it    esc leave it")
+            said.append(put((wrong, "bold $text-warning")) if wrong else ready)
         self.query_one("#said", Static).update(lines(said))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Close with the text where it can be used."""
         event.stop()
-        if not self._shows(event.value.strip())[1]:
-            self.dismiss(event.value.strip())
+        text = event.value.strip()
+        if self._shows is None and not (text or self._empty):
+            said = [Content(""), put(("Nothing was typed, nothing was done.", "bold $text-warning"))]
+            self.query_one("#said", Static).update(lines(said))
+        elif self._shows is None or not self._shows(text)[1]:
+            self.dismiss(text)
 
     def action_leave(self) -> None:
         """Close without an answer."""

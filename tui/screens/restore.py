@@ -18,7 +18,7 @@ from toolkit.operations.restoring import choices as restore_choices
 from toolkit.operations.restoring.choices import Wish, only_this
 from toolkit.wording import count_text, size_text, time_text
 from tui.act import Act
-from tui.screens.backups_ask import AskText
+from tui.screens.form import AskLine
 from tui.screens.frame import Frame
 from tui.text import cut, ends, lines, put
 from tui.verbs import Verb
@@ -172,7 +172,7 @@ class RestoreWhat(Step):
                 if name:
                     self.ui.push_screen(FindScreen(name.strip()))
 
-            self.ui.push_screen(AskText("Find a file over all backups", more="a part of its name, or *.txt"), named)
+            self.ui.push_screen(AskLine("Find a file over all backups", more=("a part of its name, or *.txt",)), named)
             return
         from tui.screens.contents import ContentsScreen
 
@@ -237,7 +237,7 @@ class RestoreWhere(Step):
         """Go on with the place; a new folder is asked for first."""
         if self.chosen == "folder":
             self.ui.push_screen(
-                AskText("Restore into which folder?", value=self._folder, more="a whole path"), self._typed
+                AskLine("Restore into which folder?", value=self._folder, more=("a whole path",)), self._typed
             )
         elif self.chosen:
             self._go(self._place(self.chosen))

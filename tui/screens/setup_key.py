@@ -11,8 +11,8 @@ from textual.content import Content
 from toolkit.operations import launch
 from toolkit.operations.proofs import ProofReport
 from tui.act import Act, Started
-from tui.screens.backups_ask import AskText
 from tui.screens.dialog import Confirm
+from tui.screens.form import AskLine
 from tui.screens.page import Page
 from tui.text import put
 from tui.verbs import Verb
@@ -59,7 +59,7 @@ class KeyScreen(Page):
                 self.ui.start(self._proof("--code", code.strip()), self._answered)
 
         more = "it looks like ABCD-EFGH-IJKL-MNOP"
-        self.ui.push_screen(AskText("Which code does the message hold?", more=more), typed)
+        self.ui.push_screen(AskLine("Which code does the message hold?", more=(more,)), typed)
 
     def do_accept(self) -> None:
         """Ask once more, then note that somebody vouches."""
