@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 
 from tests.makers import databases
 from tests.makers.applications import Shop, configured, names_below, shop
+from tests.makers.holding import locked
 from toolkit.errors import ProfileNotFoundError, SourceMissingError
 from toolkit.operations import diagnose
 from toolkit.operations.diagnose import DiagnosedTarget, DiagnoseReport, DiagnoseRequest
@@ -161,14 +160,9 @@ def test_a_database_that_never_rests_is_healthy(made: Shop, journal: str) -> Non
 
 def test_a_locked_database_is_unsure_and_never_damaged(made: Shop) -> None:
     configured(made, f"databases: [{{path: {made.database}, timeout: 1}}]")
-    hold = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN EXCLUSIVE'); print(); input()"
-    command = [sys.executable, "-uc", hold, str(made.database)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # this one looks, so it
-        assert other.stdout is not None  # must hold no lock itself: closing the file would drop it
-        other.stdout.readline()
+    with locked(made.database, "BEGIN EXCLUSIVE"):  # this process looks: it must hold no lock, closing would drop it
         target = only(look(made))
-        other.kill()
-    assert (target.healthy, codes(target)) == (True, {"in-use": "notice"})
+    assert (target.healthy, codes(target)) == (True, {"in-use": "notice", "locked": "notice"})
 
 
 def test_tables_that_were_emptied_since_the_last_good_backup(made: Shop) -> None:

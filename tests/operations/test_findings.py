@@ -16,6 +16,7 @@ import pytest
 
 from tests.makers import databases, mounts, sidecars
 from tests.makers.applications import Shop, configured, shop
+from tests.makers.holding import locked
 from toolkit.archive.manifest import DatabaseRecord
 from toolkit.operations import diagnose
 from toolkit.operations.diagnose import DiagnosedTarget, DiagnoseRequest
@@ -307,8 +308,8 @@ PROVOKED: dict[str, Make] = {
 """The files; what needs more than one file, or another user or disk, has a test of its own below."""
 
 APART = {
-    "missing", "deleted", "replaced", "unreadable", "rows-lost", "rows-fewer", "sidecars", "sidecar-owner", "in-use",
-    "network", "space-low", "files-missing", "files-changed", "tree-depth",
+    "missing", "deleted", "replaced", "locked", "unreadable", "rows-lost", "rows-fewer", "sidecars", "sidecar-owner",
+    "in-use", "network", "space-low", "files-missing", "files-changed", "tree-depth",
 }  # fmt: skip
 
 
@@ -396,6 +397,20 @@ def test_deleted_and_replaced_under_an_application(made: Shop) -> None:
         os.kill(writer.pid, signal.SIGCONT)
     assert databases.consistent(path.with_name("odd.db.deleted")) > 0
     assert [one.code for one in look(made, path)[0].findings if one.severity is not Severity.NOTICE] == []
+
+
+@pytest.mark.parametrize("statement", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"])
+def test_kept_locked(made: Shop, statement: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.operations.diagnosing.database.STUCK", 0.2)
+    monkeypatch.setattr("toolkit.operations.diagnosing.database.PATIENCE", 0.2)
+    path = databases.shop(made.root / "odd.db", orders=5)
+    with locked(path, statement) as pid:
+        (target,) = look(made, path)
+    (found,) = (one for one in target.findings if one.code == "locked")
+    assert f"process {pid}" in found.evidence[0]
+    assert ("everybody" in found.evidence[0]) is (statement == "BEGIN EXCLUSIVE")
+    assert ("in-use" in [one.code for one in target.findings]) is (statement == "BEGIN EXCLUSIVE")
+    assert target.healthy
 
 
 def test_what_is_no_regular_file(made: Shop) -> None:

@@ -55,7 +55,16 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
-def _command(pid: str) -> str:
+def user_of(pid: int) -> str:
+    """Return the user that a process belongs to, "?" when it has ended."""
+    try:
+        return user_name(os.stat(f"/proc/{pid}").st_uid)
+    except OSError:
+        return "?"
+
+
+def command_of(pid: int) -> str:
+    """Return the command name of a process, "?" when it has ended."""
     try:
         with open(f"/proc/{pid}/comm", "rb") as file:
             return os.fsdecode(file.read().rstrip(b"\n"))
@@ -118,7 +127,7 @@ def holders(paths: Iterable[str | os.PathLike[str]]) -> Holders:
             held = _held(pid, wanted, names)
             if held:
                 user = user_name(os.stat(f"/proc/{pid}").st_uid)
-                command = _command(pid)
+                command = command_of(int(pid))
                 found += [Holder(int(pid), command, user, path, deleted) for path, deleted in sorted(held)]
         except PermissionError:
             complete = complete and not wanted

@@ -16,6 +16,7 @@ import toolkit
 from toolkit import durable
 from toolkit.errors import CancelledError, LifeboatError, SourceError, SourceTimeoutError
 from toolkit.events import ShouldStop
+from toolkit.sqlite import locks
 
 if TYPE_CHECKING:
     import subprocess
@@ -81,6 +82,14 @@ def remove_scratch(scratch: str) -> None:
         os.rmdir(scratch)
 
 
+def _too_slow(path: str, timeout: float) -> SourceTimeoutError:
+    if any(one.everybody for one in locks.keepers(path)):
+        return locks.stayed_locked(path)
+    return SourceTimeoutError(
+        f"reading the database took longer than {timeout:g} seconds", subject=path, hint="raise the profile's timeout"
+    )
+
+
 def run(
     request: dict[str, Any],
     *,
@@ -115,11 +124,7 @@ def run(
             if should_stop():
                 raise CancelledError("cancelled while reading a database", subject=subject)
             if time.monotonic() > deadline:
-                raise SourceTimeoutError(
-                    f"reading the database took longer than {timeout:g} seconds",
-                    subject=subject,
-                    hint="raise the profile's timeout",
-                )
+                raise _too_slow(subject, timeout)
         last = stderr.read().decode(errors="replace").strip().splitlines()
         raise SourceError("the process that read the database died", subject=subject, hint=last[-1] if last else None)
     except BrokenPipeError as error:

@@ -35,9 +35,8 @@ from toolkit.errors import (
     SourceChangedError,
     SourceError,
     SourceMissingError,
-    SourceTimeoutError,
 )
-from toolkit.sqlite import blocks
+from toolkit.sqlite import blocks, locks
 from toolkit.sqlite import header as headers
 from toolkit.sqlite.connect import SIDECARS, connect, connect_private
 from toolkit.sqlite.translate import primary_code, translate
@@ -140,11 +139,7 @@ def _hold(descriptor: int, path: str, deadline: float) -> bool:
         else:
             return True
         if time.monotonic() > deadline:
-            raise SourceTimeoutError(
-                "the database stayed locked by another process",
-                subject=path,
-                hint="raise the profile's timeout, or stop the process that holds it",
-            )
+            raise locks.stayed_locked(path)
         time.sleep(0.02)
 
 

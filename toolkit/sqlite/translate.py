@@ -6,14 +6,8 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from toolkit.errors import (
-    DatabaseDamagedError,
-    LifeboatError,
-    SourceError,
-    SourceTimeoutError,
-    SpaceError,
-    Subject,
-)
+from toolkit.errors import DatabaseDamagedError, LifeboatError, SourceError, SpaceError, Subject
+from toolkit.sqlite.locks import stayed_locked
 
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
@@ -46,11 +40,7 @@ def translate(error: sqlite3.Error | UnicodeDecodeError, *, subject: Subject = N
             f"SQLite cannot read the database ({error})", subject=subject, hint="run: lifeboat diagnose"
         )
     if code in _BUSY:
-        return SourceTimeoutError(
-            "the database stayed locked by another process",
-            subject=subject,
-            hint="raise the profile's timeout, or stop the process that holds it",
-        )
+        return stayed_locked(subject)
     if code == sqlite3.SQLITE_FULL:
         return SpaceError(
             "no space left on the file system", subject=subject, hint="free some space, then run it again"

@@ -12,6 +12,7 @@ from pathlib import Path
 from toolkit.operations.diagnosing.codes import Finding, make
 from toolkit.sqlite import deleted
 from toolkit.sqlite.holders import Holder
+from toolkit.sqlite.locks import Lock
 from toolkit.sqlite.outline import Outline
 from toolkit.sqlite.probe import Probe
 from toolkit.wording import count_text, size_text
@@ -41,6 +42,12 @@ def of_absence(path: Path) -> Finding:
     if found is None:
         return make("missing", os.fspath(path))
     return make("deleted", os.fspath(path), evidence=_openers(found.holders))
+
+
+def of_locks(stuck: Iterable[Lock], path: str) -> list[Finding]:
+    """Return what is to be said of those who keep a database locked."""
+    lines = tuple(f"{one.text} keeps {'everybody' if one.everybody else 'other writers'} out" for one in stuck)
+    return [make("locked", path, evidence=lines)] if lines else []
 
 
 def _openers(holders: Iterable[Holder]) -> tuple[str, ...]:

@@ -157,6 +157,10 @@ GROUPS: dict[str, dict[str, Kind]] = {
             "in use, unsure: it could not be read in one piece",
             "diagnose it again when the application is quiet, or a copy of it",
         ),
+        "locked": _notice(
+            "somebody keeps it locked and writes nothing: the others get 'database is locked'",
+            "look what that process does; SQLite takes its half-done transaction back when it ends",
+        ),
         "not-checked": _notice("some checks could not be made here"),
         "old-sqlite": _notice(
             "an SQLite with the WAL-reset bug wrote it last, which can damage databases in WAL mode",

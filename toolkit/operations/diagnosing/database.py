@@ -18,9 +18,15 @@ from toolkit.operations.diagnosing.codes import Finding, make
 from toolkit.operations.diagnosing.livecheck import look_at, look_at_copy
 from toolkit.operations.diagnosing.livewalk import walk_live, walk_private
 from toolkit.profile.model import DatabaseSource
-from toolkit.sqlite import check, envelope, outline, probe, raw
+from toolkit.sqlite import check, envelope, locks, outline, probe, raw
 from toolkit.sqlite.check import Checkup, Level
 from toolkit.sqlite.outline import Outline
+
+STUCK = 2.0
+"""Seconds for which somebody keeps a database locked, and writes nothing, until it is said."""
+
+PATIENCE = 4.0
+"""Seconds to wait for a lock that is stuck."""
 
 SLOWEST = 20_000_000
 """Bytes a second that a full check reads at least; a database that is larger gets the time that it needs."""
@@ -63,6 +69,7 @@ class Examination:
             return Diagnosis([make("unreadable", self._where, f"the database cannot be read ({error.strerror})")])
         seen = self._probe()
         around = findings_around.of_surroundings(seen, outlined) if seen is not None else []
+        around += self._of_locks()
         result = Diagnosis([], seen)
         if outlined.envelope.kind != "database" and outlined.steady:
             result.found = findings_outline.of_envelope(outlined, self._where)
@@ -89,6 +96,13 @@ class Examination:
             return probe.look(self._path)
         except LifeboatError:
             return None
+
+    def _of_locks(self) -> list[Finding]:
+        """Say who keeps it locked; where that is everybody's lock, what waits for it does not wait for long."""
+        stuck = locks.stuck(self._path, STUCK, should_stop=self._job.should_stop)
+        if any(one.everybody for one in stuck):
+            self._timeout = min(self._timeout, PATIENCE)
+        return findings_around.of_locks(stuck, self._where)
 
     def _of_bytes(self, outlined: Outline) -> list[Finding]:
         if not outlined.steady:
