@@ -308,8 +308,8 @@ PROVOKED: dict[str, Make] = {
 """The files; what needs more than one file, or another user or disk, has a test of its own below."""
 
 APART = {
-    "missing", "deleted", "replaced", "locked", "unreadable", "rows-lost", "rows-fewer", "sidecars", "sidecar-owner",
-    "in-use", "network", "space-low", "files-missing", "files-changed", "tree-depth",
+    "missing", "deleted", "replaced", "locked", "read-only", "unreadable", "rows-lost", "rows-fewer", "sidecars",
+    "sidecar-owner", "in-use", "network", "space-low", "files-missing", "files-changed", "tree-depth",
 }  # fmt: skip
 
 
@@ -411,6 +411,36 @@ def test_kept_locked(made: Shop, statement: str, monkeypatch: pytest.MonkeyPatch
     assert ("everybody" in found.evidence[0]) is (statement == "BEGIN EXCLUSIVE")
     assert ("in-use" in [one.code for one in target.findings]) is (statement == "BEGIN EXCLUSIVE")
     assert target.healthy
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")
+def test_what_its_owner_cannot_write(made: Shop) -> None:
+    folder = made.root / "own"
+    folder.mkdir()
+    path = databases.shop(folder / "odd.db", orders=5)
+    os.chown(path, 12345, 12345)
+
+    def found() -> list[str]:
+        (target,) = look(made, path)
+        assert target.healthy
+        return [line for one in target.findings if one.code == "read-only" for line in one.evidence]
+
+    assert found() == [f"12345, its owner, may not write to {folder}"]
+    os.chown(folder, 0, 12345)
+    folder.chmod(0o775)
+    assert found() == []
+    path.chmod(0o444)
+    assert found() == [f"12345, its owner, may not write to {path}"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_read_only_file_system(made: Shop) -> None:
+    (made.root / "disk").mkdir()
+    path = databases.shop(made.root / "disk" / "odd.db", orders=5)
+    with mounts.read_only(path.parent):
+        (target,) = look(made, path)
+    found = [line for one in target.findings if one.code == "read-only" for line in one.evidence]
+    assert found == ["the file system is mounted read-only"]
 
 
 def test_what_is_no_regular_file(made: Shop) -> None:

@@ -32,7 +32,8 @@ NETWORK = {
 
 def of_surroundings(probe: Probe, outline: Outline | None = None) -> list[Finding]:
     """Return the notices about what lies around a database."""
-    found = [*_library(probe), *_sidecars(probe), *_rights(probe), *_space(probe), *_file_system(probe), *_names(probe)]
+    found = [*_library(probe), *_sidecars(probe), *_rights(probe), *_space(probe), *_file_system(probe)]
+    found += [*_unwritable(probe), *_names(probe)]
     return found if outline is None else [*found, *_written(probe, outline)]
 
 
@@ -112,6 +113,42 @@ def _rights(probe: Probe) -> list[Finding]:
             text = f"its mode {mode:04o} is not the database's, {probe.mode:04o}"
             found.append(make("sidecar-mode", probe.path, text, subject=sidecar.path))
     return found
+
+
+def _unwritable(probe: Probe) -> list[Finding]:
+    """Say what keeps the owner from writing, by the modes of file and folder; access control lists are left aside."""
+    where = os.path.realpath(probe.path)
+    lines = []
+    try:
+        if os.statvfs(where).f_flag & os.ST_RDONLY:
+            lines.append("the file system is mounted read-only")
+        lines += [
+            f"{probe.user}, its owner, may not write to {path}"
+            for path in (where, os.path.dirname(where))
+            if not _may_write(os.stat(path), probe.uid, probe.gid)
+        ]
+    except OSError:
+        return []
+    return [make("read-only", probe.path, evidence=tuple(lines))] if lines else []
+
+
+def _may_write(status: os.stat_result, uid: int, gid: int) -> bool:
+    if uid == 0:
+        return True
+    if status.st_uid == uid:
+        return bool(status.st_mode & stat.S_IWUSR)
+    if status.st_gid in _groups(uid, gid):
+        return bool(status.st_mode & stat.S_IWGRP)
+    return bool(status.st_mode & stat.S_IWOTH)
+
+
+def _groups(uid: int, gid: int) -> set[int]:
+    import pwd
+
+    try:
+        return set(os.getgrouplist(pwd.getpwuid(uid).pw_name, gid))
+    except KeyError:
+        return {gid}
 
 
 def _space(probe: Probe) -> list[Finding]:

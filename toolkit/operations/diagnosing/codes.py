@@ -182,6 +182,10 @@ GROUPS: dict[str, dict[str, Kind]] = {
             "an application still writes to the file that had this name before: that is lost when it ends",
             "copy that file, then restart the application",
         ),
+        "read-only": _notice(
+            "its owner cannot write to it, or can make no journal beside it",
+            "if the application is to write: see the file system's errors (dmesg), or give its user the right",
+        ),
         "other-names": _notice(
             "it has other names (hard links): SQLite finds no journal of it by them",
             "keep one name only; a repair or restore leaves the others as they are",
