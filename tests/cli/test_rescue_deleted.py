@@ -119,6 +119,8 @@ def test_no_service_is_stopped_for_a_restore_while_it_has_the_only_copy(tmp_path
     )
     assert server.run("backup", "shop", "--config", config).code == 0
     with application(server.path):
+        missed = server.run("backup", "shop", "--config", config)
+        assert "deleted while it is open" in missed.stdout
         ran = server.run("restore", "shop@latest", "--yes", "--config", config)
     assert (ran.code, ran.document["error"]["code"]) == (5, "target-in-use")
     assert not calls.exists()

@@ -21,6 +21,7 @@ from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.profile.checks import left_out_of
 from toolkit.profile.model import DatabaseSource, GitSource, Profile
 from toolkit.retention import Scope
+from toolkit.sqlite import deleted
 from toolkit.sqlite.header import is_database
 from toolkit.tree import read, scan
 from toolkit.tree.filters import Filters
@@ -115,7 +116,9 @@ def _add_database(found: Survey, path: Path, source: DatabaseSource) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError as error:
-        raise SourceMissingError("the database is missing", subject=path) from error
+        held = deleted.find(path) is not None
+        said = ", deleted while it is open: `lifeboat diagnose` says by whom, and how to have it back" if held else ""
+        raise SourceMissingError(f"the database is missing{said}", subject=path) from error
     if size == 0:
         raise NotADatabaseError("the database has 0 bytes", subject=path)
     wal = Path(f"{path}-wal")
