@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.makers import damaged, databases
+from tests.makers import damaged, databases, mounts
 from tests.makers.commands import Ran, lifeboat
 
 VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
@@ -126,3 +126,66 @@ def test_no_service_is_stopped_for_a_restore_while_it_has_the_only_copy(tmp_path
     assert not calls.exists()
     assert server.run("restore", "shop@latest", "--yes", "--config", config).code == 0
     assert calls.read_text().split() == ["stop", "start"]
+
+
+def lone_wal(path: Path) -> tuple[Path, bytes]:
+    """Delete a database, and leave the -wal of an application that died; return where it is, and its bytes."""
+    wal = Path(f"{path}-wal")
+    with databases.opened(path) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("DELETE FROM audit")
+        left = wal.read_bytes()
+        path.unlink()
+    wal.write_bytes(left)
+    return wal, left
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_without_room_in_the_vault_old_sidecars_never_become_the_database(tmp_path: Path) -> None:
+    server = Server(tmp_path, "wal")
+    with mounts.small_filesystem(tmp_path / "small", size=20 << 20) as server.vault:
+        assert server.run("backup", server.path).code == 0
+        _, left = lone_wal(server.path)
+        mounts.fill(server.vault, leave=300_000)
+        ran = server.run("rescue", server.path, "--yes")
+        assert (ran.code, ran.document["safety"], ran.document.get("undo")) == (3, None, None), ran.stdout
+        (kept,) = (Path(one) for one in ran.document["kept"])
+        assert (kept / "shop.db-wal").read_bytes() == left
+        assert server.run("undo", "--yes").code == 10
+        assert damaged.rows(server.path) == server.rows
+        assert not Path(f"{server.path}-wal").exists()
+
+
+@pytest.mark.parametrize("word", ["restore", "rescue"])
+def test_undo_leaves_no_new_database_beside_old_sidecars(word: str, tmp_path: Path) -> None:
+    """Only the database was deleted: its -wal, which would be replayed into whatever has its name, comes back alone."""
+    server = Server(tmp_path, "wal")
+    assert server.run("backup", server.path).code == 0
+    wal, left = lone_wal(server.path)
+    assert server.run(word, "latest" if word == "restore" else server.path, "--yes").code in (0, 3)
+    assert server.path.exists()
+    assert not wal.exists()
+    assert server.run("undo", "--yes").code == 0
+    assert wal.read_bytes() == left
+    assert not server.path.exists()
+    assert server.run("undo", "--yes").code == 0
+    assert damaged.rows(server.path) == server.rows
+    assert not wal.exists()
+
+
+def test_what_was_written_since_to_a_wal_outlives_undo_and_its_undo(tmp_path: Path) -> None:
+    """The database came new, and its application died: the rows that are in its -wal only are kept by the undo."""
+    server = Server(tmp_path, "wal")
+    assert server.run("backup", server.path).code == 0
+    server.path.unlink()
+    assert server.run("restore", "latest", "--yes").code == 0
+    died = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute(\"INSERT INTO users(id, name, email) VALUES (7000, 'n', 'n@x')\"); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", died, server.path], check=True)
+    assert Path(f"{server.path}-wal").stat().st_size
+    assert server.run("undo", "--yes").code == 0
+    assert not list(tmp_path.glob("shop.db*"))
+    assert server.run("undo", "--yes").code == 0
+    assert 7000 in damaged.rows(server.path, "users")

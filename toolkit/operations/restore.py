@@ -402,7 +402,7 @@ def _act(run: _Run, operation: str, remove: Path | None) -> None:
             items=run.made.written,
         )
         began = time.monotonic()
-        run.keep(phase="commit", swaps=tuple(_swaps(run)), remove=str(remove or ""))
+        run.keep(phase="commit", swaps=tuple(_swaps(run)), **safety.undone(run.made, remove))
         run.report.changed = True
         failed, removed = place(run.journal, run.job)
         run.report.failed.extend(failed)

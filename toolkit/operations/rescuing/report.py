@@ -60,7 +60,9 @@ class RescueReport(Report, kw_only=True):
     @property
     def undo(self) -> UndoOffer | None:
         """How to put the damaged files back; None where that was done already."""
-        if self.put_back or not (self.safety or self.kept):
+        names = [os.path.basename(row.path) for row in self.databases]
+        aside = any(os.path.lexists(os.path.join(kept, name)) for kept in self.kept for name in names)
+        if self.put_back or not (self.safety or aside):
             return None
         return UndoOffer(possible=True, cli=f"lifeboat undo {self.safety or self.profile}")
 

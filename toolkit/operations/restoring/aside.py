@@ -39,8 +39,13 @@ class AsideRecord(msgspec.Struct, frozen=True, kw_only=True):
     databases: tuple[KeptDatabase, ...] = ()
 
     def files(self, kept: KeptDatabase) -> tuple[Path, ...]:
-        """Return the old files of `kept` that are still there, main file first."""
+        """Return the old files of `kept` that are still there, main file first; none without a main file.
+
+        Sidecars of a database that was gone itself stay where they are: under its name they would be replayed.
+        """
         stem = os.path.join(kept.folder, os.path.basename(kept.target))
+        if not os.path.lexists(stem):
+            return ()
         return tuple(Path(stem + suffix) for suffix in ("", *SIDECARS) if os.path.lexists(stem + suffix))
 
 

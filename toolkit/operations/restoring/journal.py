@@ -41,8 +41,8 @@ class RestoreJournal(msgspec.Struct, frozen=True, kw_only=True):
 
     `databases` are the journals of those that hold databases: discarded after the swaps, never merged. All are
     written down before they are made, so that a stop in between leaves nothing that nobody knows of.
-    `remove` is the list of paths that an undo removes, `times` that of the folders that get their time at the end;
-    `stopped` are services to be started again.
+    `remove` is the list of paths that an undo removes, `spare` are sidecars that it puts back, `times` is the list of
+    folders that get their time at the end; `stopped` are services to be started again.
     """
 
     version: int = VERSION
@@ -58,6 +58,7 @@ class RestoreJournal(msgspec.Struct, frozen=True, kw_only=True):
     folders: tuple[str, ...] = ()
     swaps: tuple[SwapRecord, ...] = ()
     remove: str = ""
+    spare: tuple[str, ...] = ()
     times: str = ""
     stopped: tuple[Command, ...] = ()
 

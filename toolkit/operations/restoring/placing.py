@@ -37,7 +37,7 @@ def place(journal: RestoreJournal, job: Job) -> tuple[list[FailedItem], int]:
                     merged = staging.merge()
                     failed += [FailedItem(one.path, one.reason) for one in merged.failed]
             durable.remove(Path(path))
-    removed = safety.remove_paths(Path(journal.remove) if journal.remove else None)
+    removed = safety.remove_paths(Path(journal.remove) if journal.remove else None, frozenset(journal.spare))
     folder_times.give(journal.times)
     return failed, removed
 

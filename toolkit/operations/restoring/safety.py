@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -98,7 +99,7 @@ def make_of_databases(
         job,
         note=f"before {operation} of {', '.join(display(row.name) for row in databases)}",
         extra=lambda: _lone_sidecars(databases),
-        created=(row.path for row in databases if not row.replaces),
+        created=[row.path for row in databases if not os.path.lexists(row.path)],
         damage=damage,
     )
 
@@ -173,7 +174,10 @@ def _items(made: RestorePlan, removed: Path | None) -> Iterator[Item]:
     scanner = Scanner(lambda _left: None)
     whole = {row.path for row in made.clashes if row.kind == ClashKind.DIRECTORY}
     spared = {row.path for row in made.clashes if row.choice in (OnConflict.SKIP, OnConflict.RENAME)}
-    for path in [*made.existing, *(read_undo_list(removed) if removed is not None else ())]:
+    known = {path for path in made.existing if path.endswith(SIDECARS)}
+    listed = read_undo_list(removed) if removed is not None else ()
+    gone = (name for path in listed for name in (path, *_sidecars_that_go(path)) if name not in known)
+    for path in itertools.chain(made.existing, gone):
         if path in spared or not os.path.lexists(path):
             continue
         for entry in scanner.walk(Section.FILES, path):
@@ -181,6 +185,11 @@ def _items(made: RestorePlan, removed: Path | None) -> Iterator[Item]:
             if path not in whole:
                 break
     yield from _lone_sidecars(made.databases)
+
+
+def _sidecars_that_go(path: str) -> Iterator[str]:
+    if os.path.isfile(path):
+        yield from (name for suffix in SIDECARS if os.path.lexists(name := path + suffix) and is_sidecar(name))
 
 
 def _lone_sidecars(databases: Sequence[DatabaseRow]) -> Iterator[Item]:
@@ -202,7 +211,7 @@ def _came(made: RestorePlan, created: Iterable[str]) -> Iterator[str]:
     """Yield the paths that a restore brings and that were not there, with the links to their roots followed."""
     real = functools.cache(os.path.realpath)
     for row in made.databases:
-        if not row.replaces:
+        if not os.path.lexists(row.path):  # else undo would leave old sidecars beside it
             folder, name = os.path.split(row.path)
             yield f"{real(folder).rstrip('/')}/{name}"
     for (_, target, root), action in zip(wanted_entries(made.request), made.actions, strict=True):
@@ -240,8 +249,18 @@ def read_undo_list(path: Path) -> Iterator[str]:
                 raise ArchiveDamagedError("the list for undo cannot be read", subject=path) from error
 
 
-def remove_paths(listed: Path | None) -> int:
+def undone(made: RestorePlan, listed: Path | None) -> dict[str, object]:
+    """Return what the journal of an undo says of its list: where it is, and which sidecars come back by themselves."""
+    if listed is None:
+        return {}
+    spare = tuple(target for _, target, _ in wanted_entries(made.request) if target.endswith(SIDECARS))
+    return {"remove": str(listed), "spare": spare}
+
+
+def remove_paths(listed: Path | None, spare: Collection[str] = ()) -> int:
     """Remove the files and links that an undo list names, then its folders where they are empty; return how many.
+
+    The sidecars of a database go with it, but for those of `spare`, which were put back.
 
     Doing it again after a stop goes on. No link among the folders is followed out of the way: a name whose
     folder is a link now is left alone.
@@ -256,7 +275,7 @@ def remove_paths(listed: Path | None) -> int:
             folders.append(path)
             continue
         for name in (path, *(path + suffix for suffix in SIDECARS)):
-            if os.path.lexists(name) and (name == path or _is_database_sidecar(name)):
+            if os.path.lexists(name) and (name == path or (name not in spare and is_sidecar(name))):
                 with durable.translated(name):
                     durable.on_step("unlink", name)
                     os.unlink(name)
@@ -269,7 +288,7 @@ def remove_paths(listed: Path | None) -> int:
     return removed
 
 
-def _is_database_sidecar(name: str) -> bool:
+def is_sidecar(name: str) -> bool:
     """Say whether a file is a WAL, shared memory or journal of SQLite: only those go with a database that goes."""
     if name.endswith("-shm"):
         return True
