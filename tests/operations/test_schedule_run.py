@@ -166,6 +166,35 @@ def test_the_foreground_starts_each_entry_when_it_is_due(
     assert times == sorted(times)
 
 
+@pytest.mark.parametrize("minutes", [1, 30])
+def test_the_foreground_keeps_to_its_times_in_the_hour_that_is_there_twice(
+    minutes: int, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    rows = '[{kind: daily, at: "02:30"}, {kind: hourly, every: 20m}, {job: diagnose, every: 7m}]'
+    config = tmp_path / "doubled.yaml"
+    config.write_text(f"vault: {tmp_path}/vault\nprofiles: {{shop: {{files: [/srv], schedule: {rows}}}}}\n")
+    session = open_session(config=config, now=clock)
+    where = scheduler(session, ["lifeboat"], cron_file=tmp_path / "cron", units=tmp_path / "units")
+    begun: dict[str, list[datetime]] = {}
+
+    def start(entry: Entry) -> int:
+        begun.setdefault(entry.name, []).append(clock.now)
+        clock.now += timedelta(minutes=minutes if entry.name == "shop-daily" else 1)
+        if clock.now >= datetime(2026, 10, 25, 3, tzinfo=UTC):
+            foreground.stop()
+        return 0
+
+    clock.now = datetime(2026, 10, 25, 0, 35, tzinfo=UTC)  # 02:35 of summer, 25 minutes before it is 02:00 again
+    foreground = Foreground(session, where, start, wait=clock.wait, say=lambda _line: None)
+    foreground.run()
+    assert len(begun["shop-daily"]) == 1, "the one that was missed"
+    for name, span in (("shop-hourly", 1200), ("shop-diagnose", 420)):
+        times = [at.timestamp() for at in begun[name] if at > begun["shop-daily"][0] + timedelta(minutes=minutes + 3)]
+        assert all(time % span <= 180 for time in times), "never behind what is due later"
+        assert len({time // span for time in times}) == len(times) >= 5
+
+
 def test_the_foreground_stops_waiting_when_it_is_told(session: Session, where: Scheduler) -> None:
     foreground = Foreground(session, where, lambda _entry: 0, say=lambda _line: None)
     foreground.stop()

@@ -70,6 +70,23 @@ def test_a_skipped_hour_runs_late_and_a_doubled_one_once() -> None:
     assert [run.day for run in autumn] == [25, 26]
 
 
+@pytest.mark.parametrize(
+    ("name", "change"), [("Europe/Berlin", "2026-10-25T01:00Z"), ("Pacific/Chatham", "2026-04-04T14:00Z")]
+)
+@pytest.mark.parametrize("when", [parse_at("02:30"), parse_at("03:30"), Every(timedelta(minutes=20))], ids=str)
+def test_from_within_the_doubled_hour_the_last_run_is_past_and_the_next_to_come(
+    when: When, name: str, change: str
+) -> None:
+    zone, back = ZoneInfo(name), datetime.fromisoformat(change)
+    runs = [run.astimezone(UTC) for run in itertools.islice(runs_after(when, back - timedelta(days=2), zone), 300)]
+    assert all(earlier < later for earlier, later in itertools.pairwise(runs))
+    for minutes in range(-70, 130, 10):
+        moment = back + timedelta(minutes=minutes)
+        following = next(runs_after(when, moment, zone)).astimezone(UTC)
+        assert following == next(run for run in runs if run > moment)
+        assert last_run(when, moment, zone) == max(run for run in runs if run <= moment)
+
+
 def test_the_period_is_the_longest_gap() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     assert period(parse_at("mon,thu 04:30"), now, UTC) == timedelta(days=4)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from toolkit.operations.report import Ending
 from toolkit.operations.schedule import PATIENCE, Scheduler, ScheduleReport, started_last
@@ -116,7 +116,7 @@ class Foreground:
         found = entries(self._session.config)
         due = {entry.name: self._session.now() for entry in missed(self._session, self._where, patience=timedelta())}
         for entry in found:
-            due.setdefault(entry.name, next(runs_after(entry.when, self._session.now(), zone)))
+            due.setdefault(entry.name, self._next(entry, zone))
         while found and not self._stopping.is_set():
             entry = min(found, key=lambda one: due[one.name])
             now = self._session.now()
@@ -125,8 +125,12 @@ class Foreground:
                 continue
             self._say(f"{now.astimezone(zone):%Y-%m-%d %H:%M} {entry.name}: {entry.command}")
             _start(report, entry, self._start)
-            due[entry.name] = next(runs_after(entry.when, self._session.now(), zone))
+            due[entry.name] = self._next(entry, zone)
         return report
+
+    def _next(self, entry: Entry, zone: tzinfo) -> datetime:
+        """Return when `entry` is due next, in UTC: local times are no order in an hour that is there twice."""
+        return next(runs_after(entry.when, self._session.now(), zone)).astimezone(UTC)
 
 
 def stop_on_signals(foreground: Foreground, process: Process) -> None:

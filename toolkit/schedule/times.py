@@ -18,6 +18,8 @@ from toolkit.errors import UsageError
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _AT = re.compile(r"(?:(?P<days>[a-z,-]+) |(?P<date>[0-9]{1,2}) )?(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})")
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_LONGEST_FOLD = timedelta(hours=3)
+"""More than any zone sets its clocks back: Antarctica/Troll does by two hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,17 @@ def local_zone(environ: Mapping[str, str]) -> tzinfo:
 
 def runs_after(when: When, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
     """Yield the runs after `moment` (aware), soonest first, in the time of `zone`."""
-    return _runs(when, moment, zone, back=False)
+    after = moment.astimezone(UTC)
+    # From the second of two like hours cronsim goes on with those of the first.
+    return (run for run in _runs(when, after, zone, back=False) if run.astimezone(UTC) > after)
 
 
 def last_run(when: When, moment: datetime, zone: tzinfo) -> datetime:
-    """Return the newest run that was due at `moment` or before."""
-    return next(_runs(when, moment.replace(second=0, microsecond=0) + timedelta(minutes=1), zone, back=True))
+    """Return the newest run that was due at `moment` (aware) or before, in UTC: what is taken from it is right."""
+    until = moment.astimezone(UTC)
+    # On its way back from within an hour that is there twice cronsim leaves the first of the two out: from behind it.
+    runs = (run.astimezone(UTC) for run in _runs(when, until + _LONGEST_FOLD, zone, back=True))
+    return next(run for run in runs if run <= until)
 
 
 def period(when: When, moment: datetime, zone: tzinfo) -> timedelta:
