@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from toolkit.errors import CancelledError
 from toolkit.events import ShouldStop, never_stop
-from toolkit.sqlite import blocks, foreignkeys, fulltext, probe, virtual
+from toolkit.sqlite import blocks, collations, foreignkeys, fulltext, integrity, probe, virtual
 from toolkit.sqlite import values as valuechecks
 from toolkit.sqlite.connect import connect, connect_private, quoted
 from toolkit.sqlite.foreignkeys import MAX_MESSAGES
@@ -91,12 +91,6 @@ def from_fields(fields: dict[str, Any]) -> Checkup:
     return Checkup(**{**fields, "checks": checks, "skipped": tuple(fields["skipped"])})
 
 
-def _integrity(connection: sqlite3.Connection, pragma: str) -> list[str]:
-    rows = connection.execute(f"PRAGMA {pragma}({MAX_MESSAGES})").fetchall()
-    lines = [line for row in rows for line in str(row[0]).splitlines()]
-    return [] if lines == ["ok"] else lines
-
-
 def table_names(connection: sqlite3.Connection) -> list[str]:
     """Return the tables, virtual ones and their shadows too, without SQLite's own. Raises `sqlite3.Error`."""
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type='table' ORDER BY name")
@@ -139,7 +133,7 @@ def _rows_of(
     for name in names:
         where = quoted(name) if sound or name in virtuals else f"{quoted(name)} NOT INDEXED"
         try:
-            counts[name] = connection.execute(f"SELECT count(*) FROM {where}").fetchone()[0]  # noqa: S608
+            counts[name] = collations.count_rows(connection, where)
         except sqlite3.Error as error:
             counts[name] = None
             if is_damage(error) or name not in virtuals:
@@ -242,17 +236,22 @@ class _Examination:
     def pages(self, pragma: str, beside: sqlite3.Connection | None) -> None:
         """Check pages and foreign keys; with a connection `beside` its own, both at once."""
         if beside is None:
-            self.make(pragma, lambda: _integrity(self.connection, pragma))
+            self.make(pragma, lambda: self.integrity(pragma))
             self.make(FOREIGN_KEYS, lambda: self.foreign_keys(self.connection))
             return
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1, "foreign-keys") as pool:
             other = pool.submit(self.result, FOREIGN_KEYS, lambda: self.foreign_keys(beside))
-            self.make(pragma, lambda: _integrity(self.connection, pragma))
+            self.make(pragma, lambda: self.integrity(pragma))
             result = other.result()
         if result is not None:
             self.checks.append(result)
+
+    def integrity(self, pragma: str) -> list[str]:
+        found = integrity.integrity(self.connection, pragma, MAX_MESSAGES)
+        self.skipped += found.unjudged
+        return list(found.messages)
 
     def foreign_keys(self, connection: sqlite3.Connection) -> list[str]:
         self.violations, lines = foreignkeys.violations(connection)
@@ -445,7 +444,7 @@ def quick_check(path: str | os.PathLike[str]) -> list[str]:
     """
     try:
         with contextlib.closing(connect_private(path)) as connection:
-            return _integrity(connection, "quick_check")
+            return list(integrity.integrity(connection, "quick_check", MAX_MESSAGES).messages)
     except sqlite3.Error as error:
         return [str(error)]
 

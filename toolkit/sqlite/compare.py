@@ -7,7 +7,7 @@ import os
 import sqlite3
 from dataclasses import dataclass
 
-from toolkit.sqlite import probe, sqldump, virtual
+from toolkit.sqlite import collations, probe, sqldump, virtual
 from toolkit.sqlite.check import table_names
 from toolkit.sqlite.connect import connect_private, quoted, uri
 from toolkit.sqlite.translate import translated
@@ -113,16 +113,37 @@ def _unique(both: sqlite3.Connection, table: str, key: list[str], columns: list[
     return True
 
 
-def _rows(both: sqlite3.Connection, right: sqlite3.Connection, table: str) -> TableDifference | None:
-    """Compare a table that both sides have; `both` has the right side attached as `other`."""
+def _as_sets(
+    both: sqlite3.Connection, table: str, columns: list[str], left_rows: int | None, right_rows: int | None
+) -> TableDifference | None:
+    """Compare whole rows, whatever their key."""
+    listed = ",".join(f"{quoted(column)} COLLATE BINARY" for column in columns)
+    sides = [f"SELECT {listed} FROM {side}.{quoted(table)}" for side in ("main", "other")]  # noqa: S608
+    left_only = _count(both, f"SELECT count(*) FROM ({sides[0]} EXCEPT {sides[1]})")  # noqa: S608
+    right_only = _count(both, f"SELECT count(*) FROM ({sides[1]} EXCEPT {sides[0]})")  # noqa: S608
+    if left_only == right_only == 0 and left_rows == right_rows:
+        return None
+    return TableDifference(table, left_rows, right_rows, left_only, right_only, None)
+
+
+def _rows(
+    both: sqlite3.Connection, right: sqlite3.Connection, table: str, unordered: set[str]
+) -> TableDifference | None:
+    """Compare a table that both sides have; `both` has the right side attached as `other`.
+
+    In those that are `unordered` no key can be looked up.
+    """
     name = quoted(table)
     left_rows = _count(both, f"SELECT count(*) FROM main.{name}")  # noqa: S608
     right_rows = _count(both, f"SELECT count(*) FROM other.{name}")  # noqa: S608
     columns = sqldump.columns(both, table, generated=False)
     key = _key(both, table)
-    comparable = key and key == _key(right, table) and columns == sqldump.columns(right, table, generated=False)
+    same = columns == sqldump.columns(right, table, generated=False)
+    if same and table in unordered:
+        return _as_sets(both, table, columns, left_rows, right_rows)
+    comparable = key and key == _key(right, table) and same
     if not comparable or len(columns) > MAX_COLUMNS or left_rows is None or right_rows is None:
-        if left_rows == right_rows and columns == sqldump.columns(right, table, generated=False):
+        if left_rows == right_rows and same:
             return None
         return TableDifference(table, left_rows, right_rows, None, None, None)
     values = [quoted(column) for column in columns if column not in key]
@@ -153,6 +174,14 @@ def _alone(connection: sqlite3.Connection, table: str, *, left: bool) -> TableDi
     )
 
 
+def _stand_in(connection: sqlite3.Connection) -> set[str]:
+    """Stand in for the collations that are missing; return the tables and indexes that have their order."""
+    names = collations.foreign(connection)
+    unordered = set(collations.ordered(connection, names))
+    collations.stand_in(connection, names)
+    return unordered
+
+
 def compare(left: str | os.PathLike[str], right: str | os.PathLike[str]) -> Comparison:
     """Return how the private databases `left` and `right` differ, table by table, in the order of their names.
 
@@ -170,11 +199,13 @@ def compare(left: str | os.PathLike[str], right: str | os.PathLike[str]) -> Comp
     ):
         schema = _schema_differences(both, other)
         ours, theirs = _visible(both), _visible(other)
+        unordered = _stand_in(both) | _stand_in(other)
         both.execute("ATTACH ? AS other", (uri(right, "mode=ro&immutable=1"),))
+        collations.stand_in(both, collations.foreign(both, "other"))
         tables = []
         for table in sorted(ours | theirs):
             if table in ours and table in theirs:
-                difference = _rows(both, other, table)
+                difference = _rows(both, other, table, unordered)
             else:
                 difference = _alone(both if table in ours else other, table, left=table in ours)
             if difference is not None:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from toolkit import durable
 from toolkit.errors import CancelledError, StorageError
 from toolkit.events import ShouldStop, never_stop
-from toolkit.sqlite import probe, sqldump, virtual
+from toolkit.sqlite import collations, probe, sqldump, virtual
 from toolkit.sqlite.check import table_names
 from toolkit.sqlite.connect import connect_private, quoted, text
 from toolkit.sqlite.sqldump import Text
@@ -162,6 +162,7 @@ def export(path: Path, target: Path, format: Format, *, should_stop: ShouldStop 
     probe.read_header(path)
     counts: dict[str, int] = {}
     with translated(path), contextlib.closing(connect_private(path)) as connection:
+        collations.stand_in(connection, collations.foreign(connection))
         if format == "csv":
             files = _write_folder(connection, target, counts, should_stop)
         elif format == "json":
@@ -192,5 +193,6 @@ def export_rows(copy: Path, table: str, target: Path, *, should_stop: ShouldStop
             yield json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
     with translated(os.fspath(copy)), contextlib.closing(connect_private(copy)) as connection:
+        collations.stand_in(connection, collations.foreign(connection))
         _write(target, lines(connection), should_stop)
     return count

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from toolkit.errors import CancelledError
 from toolkit.events import ShouldStop, never_stop
-from toolkit.sqlite import header, probe, virtual
+from toolkit.sqlite import collations, header, probe, virtual
 from toolkit.sqlite.account import TableAccount, Unproven
 from toolkit.sqlite.connect import connect, quoted, uri
 from toolkit.sqlite.refill import match, proof, remains, shape, unstable, wanted, witnesses
@@ -128,6 +128,8 @@ def _open(output: Path, reference: Path, work: Path, should_stop: ShouldStop) ->
         for name in (OURS, THEIRS, "work"):
             connection.execute(f"PRAGMA {name}.synchronous=OFF")
             connection.execute(f"PRAGMA {name}.cache_size=-{CACHE_KIB}")
+        foreign = {one for name in (OURS, THEIRS) for one in collations.foreign(connection, name)}
+        collations.stand_in(connection, foreign)
         connection.set_progress_handler(should_stop, STEPS)
     except BaseException:
         connection.close()
@@ -160,6 +162,7 @@ class _Refill:
         self.begun_anew: set[str] = set()
         self.named: dict[str, frozenset[int]] = {}
         self.virtuals = virtual.virtual_tables(connection)
+        self.foreign = collations.ordered(connection, collations.named(connection))
 
     def run(self) -> dict[str, TableAccount]:
         """Fill everything and return the accounts."""
@@ -207,6 +210,10 @@ class _Refill:
                 continue
             if name not in there:
                 self.say(f"{name} was not refilled: the repaired database has no such table")
+                continue
+            foreign = {one for tree, one in self.foreign.items() if tree in collations.trees_of(self.connection, name)}
+            if foreign:
+                self.say(f"{name} was not refilled: only its application has the collation {min(foreign)}")
                 continue
             with self._readable(name):
                 pair = match.pair(self.connection, name, number, self.say)

@@ -10,8 +10,9 @@ import sqlite3
 from pathlib import Path
 
 from toolkit.events import ShouldStop, never_stop
-from toolkit.sqlite import blocks, ddl
+from toolkit.sqlite import blocks, collations, ddl
 from toolkit.sqlite.connect import connect, quoted, uri
+from toolkit.sqlite.integrity import integrity
 from toolkit.sqlite.pages.record import RawText, Value
 from toolkit.sqlite.salvage.carve import Row
 from toolkit.sqlite.salvage.contain import contained, of_all
@@ -73,7 +74,7 @@ class Finish:
         self.run("PRAGMA writable_schema=ON")
         self._fill_unkeyed()
         for name in self.mended.indexes:
-            self._reindex(name)
+            self._clear_and_fill(name)
         self.run("PRAGMA ignore_check_constraints=OFF")  # else integrity_check does not look at them
         self.as_it_is = self.checked = self._is_sound()
         if not self.as_it_is:
@@ -96,12 +97,12 @@ class Finish:
             return False
         tables = [entry.name for entry in self.mended.schema.tables() if not self._all_filled(entry.name)]
         try:
-            lines = [row[0] for row in self.connection.execute("PRAGMA quick_check(1)")]
+            lines = integrity(self.connection, "quick_check", 1).messages
         except sqlite3.Error as error:
             if of_all(error):
                 raise
             return False
-        return lines == ["ok"] and not any(self._messages(name) for name in tables)
+        return not lines and not any(self._messages(name) for name in tables)
 
     def _enter(self, entries: list[Entry]) -> None:
         for entry in entries:
@@ -115,7 +116,15 @@ class Finish:
         if entries:
             self.run("PRAGMA writable_schema=RESET", "PRAGMA writable_schema=ON")
 
+    def _lose_foreign(self) -> None:
+        """Let go of indexes in an order that only the application has, where SQLite is to write: it could not."""
+        names = collations.ordered(self.connection, collations.foreign(self.connection)) if self.mended.unkeyed else {}
+        for entry in self.mended.schema.entries:
+            if entry.kind == "index" and entry.sql and entry.name in names and entry.table in self.mended.unkeyed:
+                self._lose_index(entry.name)
+
     def _fill_unkeyed(self) -> None:
+        self._lose_foreign()
         for at, (name, taken) in enumerate(self.mended.unkeyed.items()):
             shape = taken.shape
             scratch = f"lifeboat_rows_{at}"
@@ -174,6 +183,9 @@ class Finish:
                 return
             finally:
                 self.run(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        self._lose_index(name)
+
+    def _lose_index(self, name: str) -> None:
         self.connection.execute("DELETE FROM sqlite_master WHERE type='index' AND name=?", (name,))
         self.run("PRAGMA writable_schema=RESET", "PRAGMA writable_schema=ON")
         self.lost.append(f"index {name}")
@@ -312,15 +324,13 @@ class Finish:
     def _messages(self, table: str, *, full: bool = True) -> list[str]:
         check = "integrity_check" if full else "quick_check"
         try:
-            rows = self.connection.execute(f"PRAGMA {check}({quoted(table)})").fetchall()
+            return list(integrity(self.connection, check, 0, table=table).messages)
         except sqlite3.Error as error:
             if primary_code(error) == sqlite3.SQLITE_CORRUPT:
                 return ["malformed"]
-            if primary_code(error) == sqlite3.SQLITE_ERROR:  # a function or collation that is not here
+            if primary_code(error) == sqlite3.SQLITE_ERROR:  # a function that is not here
                 return []
             raise
-        lines = [line for row in rows for line in str(row[0]).splitlines()]
-        return [] if lines == ["ok"] else lines
 
     def _rules(self, table: str, messages: list[str]) -> None:
         """Take out the rows that break NOT NULL, STRICT types or a CHECK."""

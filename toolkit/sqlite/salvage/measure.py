@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.sqlite import values, virtual
+from toolkit.sqlite.collations import count_rows
 from toolkit.sqlite.connect import CACHE_KIB, connect, quoted
+from toolkit.sqlite.integrity import integrity
 from toolkit.sqlite.pages.walk import walk
 from toolkit.sqlite.salvage import counters
 from toolkit.sqlite.translate import is_damage, primary_code
@@ -60,13 +62,13 @@ def _by_sqlite(
     found.failed += values.zeroed_statements(connection)
     for check in checks:
         try:
-            lines = [str(row[0]) for row in connection.execute(f"PRAGMA {check}(1)")]
+            lines = list(integrity(connection, check, 1).messages)
         except sqlite3.OperationalError as error:
             if primary_code(error) != sqlite3.SQLITE_ERROR:
                 raise
-            # a collation or function of the application: then only the structure can be looked at
-            lines = [finding.message for finding in itertools.islice(walk(path), 1)] or ["ok"]
-        if lines != ["ok"]:
+            # a function of the application: then only the structure can be looked at
+            lines = [finding.message for finding in itertools.islice(walk(path), 1)]
+        if lines:
             found.failed += lines
             if len(checks) > 1 and not count:
                 return
@@ -75,7 +77,7 @@ def _by_sqlite(
         kind, _, name = label.partition(" ")
         if kind == "table":
             try:
-                found.rows[name] = connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]  # noqa: S608
+                found.rows[name] = count_rows(connection, quoted(name))
             except (sqlite3.Error, UnicodeError) as error:
                 if is_damage(error):
                     found.failed.append(f"the rows of {name} cannot be counted: {error}")
