@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.sqlite import salvage
+from toolkit.sqlite.pages.geometry import Geometry
+from toolkit.sqlite.salvage import borders
 from toolkit.sqlite.salvage.shift import realign
 
 PAGE = 1024
@@ -125,6 +127,32 @@ def test_pages_that_only_the_schema_names(tmp_path: Path) -> None:
     rows = _mixed(tmp_path / "whole.db")
     data = (tmp_path / "whole.db").read_bytes()
     assert _lost(tmp_path, data[: 2 * PAGE] + data[PAGE:], rows) == 0, "page 2 is there twice"
+
+
+def test_a_large_page_with_the_border_is_not_read_for_each_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged, page = tmp_path / "large.db", 32768
+    with sqlite3.connect(damaged) as db:
+        db.execute(f"PRAGMA page_size={page}")
+        db.execute("CREATE TABLE names(id INTEGER PRIMARY KEY, name TEXT)")
+        db.executemany("INSERT INTO names VALUES (?,?)", ((n, f"name {n * 7919 % 100_003:06}") for n in range(20_000)))
+    db.close()
+    data = damaged.read_bytes()
+    begin = len(data) // page // 2 * page + 12_345
+    damaged.write_bytes(data[:begin] + random.Random(4).randbytes(5_000) + data[begin:])
+    looked: list[int] = []
+    intact = borders.intact
+
+    def counting(page: bytes, pointing: bytes, number: int, geometry: Geometry) -> list[tuple[int, int]]:
+        looked.append(number)
+        return intact(page, pointing, number, geometry)
+
+    monkeypatch.setattr(borders, "intact", counting)
+    assert realign(damaged, tmp_path / "moved.db") is not None
+    assert max(map(looked.count, looked)) < 20
+    found, _ = _repaired(damaged, tmp_path)
+    assert 19_990 < len(found) <= 20_000
 
 
 def test_a_sound_file_with_a_long_life_is_left_alone(tmp_path: Path) -> None:

@@ -52,12 +52,12 @@ class _Search:
         self.before, self.behind = before, behind
         self.lost = max(0, before.shift - behind.shift)
         self.whole = (before.shift - behind.shift) % self.size == 0
-        last = self._parsed(self._of(before.last, before.shift), before.last)
+        last = self._parsed(self.of(before.last, before.shift), before.last)
         torn = before.last > 1 and not self.whole and (not last.kind or bool(last.faults))
         self.first = before.last if torn or (before.last == 1 and bool(last.faults)) else before.last + 1
         self.end = behind.first
 
-    def _of(self, number: int, shift: int) -> bytes:
+    def of(self, number: int, shift: int) -> bytes:
         """Return page `number` as it lies `shift` bytes off."""
         begin = (number - 1) * self.size + shift
         data = os.pread(self.file, self.size + min(0, begin), max(0, begin)) if begin > -self.size else b""
@@ -71,11 +71,11 @@ class _Search:
         begin = (number - 1) * self.size
         ahead, gone = max(0, min(self.size, at - begin)), max(0, min(self.size, at + self.lost - begin))
         if ahead == self.size:
-            return self._of(number, self.before.shift)
-        behind = self._of(number, self.behind.shift)
+            return self.of(number, self.before.shift)
+        behind = self.of(number, self.behind.shift)
         if not gone:
             return behind
-        return self._of(number, self.before.shift)[:ahead] + bytes(gone - ahead) + behind[gone:]
+        return self.of(number, self.before.shift)[:ahead] + bytes(gone - ahead) + behind[gone:]
 
     def _worth(self, page: bytes, number: int) -> int:
         node = self._parsed(page, number)
@@ -88,9 +88,9 @@ class _Search:
         for number in self._likely(pages):
             begin = (number - 1) * self.size
             places = {begin}
-            ahead = self._of(number, self.before.shift)
+            ahead = self.of(number, self.before.shift)
             for shift in (self.before.shift, self.behind.shift):
-                page = self._of(number, shift)
+                page = self.of(number, shift)
                 places |= {begin + end for _, end in intact(page, ahead, number, self.geometry)}
                 places |= {begin + at - self.lost for at, _ in intact(page, ahead, number, self.geometry)}
             yield from sorted(one for one in places if least <= one <= most)
@@ -100,8 +100,8 @@ class _Search:
     def _likely(self, pages: range) -> list[int]:
         if len(pages) <= MOST:
             return list(pages)
-        ahead = [self._worth(self._of(number, self.before.shift), number) for number in pages]
-        behind = [self._worth(self._of(number, self.behind.shift), number) for number in pages]
+        ahead = [self._worth(self.of(number, self.before.shift), number) for number in pages]
+        behind = [self._worth(self.of(number, self.behind.shift), number) for number in pages]
         gone = -(-self.lost // self.size)
         sums = [sum(ahead[:at]) + sum(behind[at + max(1, gone) :]) for at in range(len(pages))]
         best = sorted(range(len(pages)), key=lambda at: -sums[at])[:MOST]
@@ -114,6 +114,7 @@ class _Search:
         if self.first >= self.end or not places:
             return found
         known: dict[tuple[int, int], int] = {}
+        joints: dict[int, _Joint] = {}
 
         def worth(at: int) -> int:
             total = 0
@@ -122,6 +123,11 @@ class _Search:
                 ahead, gone = max(0, min(self.size, at - begin)), max(0, min(self.size, at + self.lost - begin))
                 side = -1 if ahead == self.size else 0 if not gone else at
                 if side > 0 and gone == self.size and not ahead:
+                    continue
+                if side > 0 and number not in joints:
+                    joints[number] = _Joint(self, number)
+                if side > 0 and ahead >= joints[number].heading:
+                    total += joints[number].worth(ahead, gone, self._page(number, at))
                     continue
                 if (number, side) not in known:
                     known[number, side] = self._worth(self._page(number, at), number)
@@ -141,7 +147,7 @@ class _Search:
         inside = begin < at < begin + self.size
         node = self._parsed(page, number)
         gone = begin >= at and begin + self.size <= at + self.lost
-        one, other = (self._of(number, run.shift) for run in (self.before, self.behind))
+        one, other = (self.of(number, run.shift) for run in (self.before, self.behind))
         if number in self.before.unsure and one != other:
             page = bytes(self.size)
             node, gone = self._parsed(page, number), True
@@ -158,15 +164,46 @@ class _Search:
         found.pages.append(page)
 
 
+class _Joint:
+    """A page whose header and cell pointers lie before the border: its cells as they read on either side of it."""
+
+    def __init__(self, search: _Search, number: int) -> None:
+        self.number, self.geometry = number, search.geometry
+        before = search.of(number, search.before.shift)
+        self.head = nodes.parse(before, number, search.geometry)
+        begin = 100 if number == 1 else 0
+        self.heading = begin + (12 if self.head.interior else 8) + 2 * len(self.head.pointers)
+        self.before = dict(intact(before, before, number, search.geometry))
+        self.behind = dict(intact(search.of(number, search.behind.shift), before, number, search.geometry))
+
+    def worth(self, ahead: int, gone: int, page: bytes) -> int:
+        """Return how many cells are intact with a border after `ahead` bytes, one more if all are.
+
+        A cell lies before it or behind it; the last that begins before it may be joined of both, in `page`.
+        """
+        found = {pointer for pointer, end in self.before.items() if end <= ahead}
+        found |= {pointer for pointer in self.behind if pointer >= gone}
+        last = max((one for one in self.head.pointers if one < ahead), default=None)
+        if last is not None and last not in found:
+            cell = nodes.read_cell(page, last, self.head.kind, self.geometry)
+            if cell is not None and _fits(cell, page, self.head.kind):
+                found.add(last)
+        return len(found) + bool(self.head.kind and found and len(found) == len(set(self.head.pointers)))
+
+
 def intact(page: bytes, pointing: bytes, number: int, geometry: Geometry) -> list[tuple[int, int]]:
     """Return begin and end of the cells of `page`, with the header of `pointing`, whose records are as long as said."""
     head = nodes.parse(pointing, number, geometry)
     found = []
     for pointer in head.pointers:
         cell = nodes.read_cell(page, pointer, head.kind, geometry)
-        with contextlib.suppress(ValueError):
-            if cell is not None and (
-                head.kind == INTERIOR_TABLE or record.record_size(page[cell.start :]) == cell.payload
-            ):
-                found.append((pointer, pointer + cell.size))
+        if cell is not None and _fits(cell, page, head.kind):
+            found.append((pointer, pointer + cell.size))
     return found
+
+
+def _fits(cell: nodes.Cell, page: bytes, kind: int) -> bool:
+    """Answer whether a cell holds a record that is as long as the cell says."""
+    with contextlib.suppress(ValueError):
+        return kind == INTERIOR_TABLE or record.record_size(page[cell.start : cell.start + cell.local]) == cell.payload
+    return False
