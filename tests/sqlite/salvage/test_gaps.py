@@ -252,3 +252,27 @@ def test_a_lost_root_of_a_keyed_table_with_a_column_added_since_costs_no_page(tm
     result = repaired(path, damage)
     assert result.extra == {}
     assert result.missing["keyed"] < 50  # one between each two leaves
+
+
+def test_a_leaf_that_another_tables_leaf_lies_on_is_a_gap_and_no_row_of_an_empty_table(
+    tmp_path: Path, repaired: Repair
+) -> None:
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE map(zoom INT, x INT, y INT, tile TEXT)")
+        connection.execute("CREATE UNIQUE INDEX places ON map(zoom, x, y)")
+        connection.execute("CREATE TABLE images(data BLOB, tile TEXT)")
+        connection.execute("CREATE TABLE grids(id TEXT, grid TEXT)")
+        for n in range(900):
+            connection.execute("INSERT INTO map VALUES (?, ?, ?, ?)", (n % 9, n, n * 7, f"tile {n:028}"))
+            connection.execute("INSERT INTO images VALUES (?, ?)", (bytes(range(n % 250)), f"tile {n:028}"))
+    first, other = page_of(original, "map", 0), page_of(original, "images", 5)
+
+    def damage(data: bytearray) -> None:
+        data[span(first)] = data[span(other)]
+
+    result = repaired(original, damage)
+    assert set(result.extra) <= {"lost_and_found"}
+    assert list(result.missing) == ["map"]
+    assert result.account.tables["map"].lost == result.missing["map"]
+    assert not result.account.whole

@@ -219,6 +219,8 @@ class Mender:
             if not tree.table or shape is None:
                 continue
             if not tree.damaged and self.found.kinds[tree.root] == LEAF_TABLE and headless:
+                if not found.counts[tree.root]:
+                    continue  # SQLite made it so: nothing speaks for rows that fit it by chance
                 tree.places = [Place(0), *tree.places, Place(0)]  # another page may have been written over its root
             elif not tree.damaged:
                 continue
