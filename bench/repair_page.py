@@ -48,11 +48,12 @@ does not cost the rows behind it.
 
 Whatever was lost is said by table and range of keys, and by the exit status: 0 nothing, 3 something, 4 all. The
 damaged files themselves are never written. What may be wrong though every page reads well is said too, and ends with
-3: texts that are not valid or hold zeros (looked for in files up to 16 MiB), two rows that claim the same overflow
-page, an index that names rows which its table lacks or has another value for one, a full-text index that names a row
-without content, a -journal of nothing but zeros, rows of a backup in a table whose other rows were changed since. In a
-damaged file, a row that lost a part of its values to an overwritten block is kept apart, and so is one that holds what
-SQLite never writes. A value that was overwritten by another that could be one is seen by nobody.
+3: texts that are not valid or hold zeros (in files over 16 MiB only where no page is damaged), two rows that claim the
+same overflow page, an index that names rows which its table lacks or has another value for one, a full-text index that
+names a row without content, a -journal of nothing but zeros, rows of a backup in a table whose other rows were changed
+since. A row that lost a part of a text to a blank sector is kept apart, in a damaged file also one that lost it to a
+block of any pattern, or that holds what SQLite never writes. A value that was overwritten by another that could be one
+is seen by nobody.
 """
 
 METHOD = """## How it is measured

@@ -240,6 +240,13 @@ def without_sync(path: Path) -> None:
     sidecars.hot_journal_of(path, sync=False)
 
 
+def lost_sector(path: Path) -> None:
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE letters(body TEXT)")
+        connection.execute("INSERT INTO letters VALUES (?)", ("a letter " * 2000,))
+    put(path, path.stat().st_size - 8192 + 1024, bytes(512))
+
+
 def lost_counter(path: Path) -> None:
     databases.shop(path)
     with databases.opened(path) as connection:
@@ -287,6 +294,7 @@ PROVOKED: dict[str, Make] = {
     "full-text": databases.broken_fts,
     "r-tree": rtree,
     "text": bad_text,
+    "sectors": lost_sector,
     "sequence": lost_counter,
     "wal-header": wal_with(0, bytes(32)),
     "wal-frames": wal_with(32 + 24 + 200, b"\xee" * 9),

@@ -102,7 +102,7 @@ class Account:
     `unplaced` rows could be given to no table; they are in the table `unplaced_in` of the output.
     `said` are sentences about what was found and done, for the report. `doubts` say what may be missing or half done
     beyond what the tables tell, such as pages of a journal that are broken. `faults` are values that were damaged where
-    they lie and stay as they are, such as texts that are not valid; in files up to 16 MiB these are looked for.
+    they lie and stay as they are, such as texts that are not valid; of files over 16 MiB only in sound ones.
     `checked`: the very file of the output passed `quick_check`, and its indexes were filled or compared.
     """
 

@@ -45,6 +45,24 @@ def long_texts(path: Path) -> Path:
     return path
 
 
+def lost_sector(data: bytearray) -> None:
+    place = data.index(b"eee" * 500) // PAGE * PAGE + 1024
+    data[place : place + 512] = bytes(512)
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_a_row_that_lost_a_sector_of_a_sound_file_is_kept_apart(
+    tmp_path: Path, repaired: Repair, monkeypatch: pytest.MonkeyPatch, *, small: bool
+) -> None:
+    if not small:
+        monkeypatch.setattr(mend, "SMALL", 4 * PAGE)
+        monkeypatch.setattr(engine, "SMALL", 4 * PAGE)
+    result = repaired(long_texts(tmp_path / "a.db"), lost_sector)
+    assert (result.missing, result.extra) == ({"letters": 1}, {})
+    assert result.account.unplaced == 1
+    assert not result.account.whole
+
+
 def test_a_page_written_over_another_is_a_gap_of_that_one(tmp_path: Path, repaired: Repair) -> None:
     original = two_tables(tmp_path / "a.db")
     source, target = page_of(original, "one", 2), page_of(original, "two", 3)

@@ -123,6 +123,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
             "texts are not valid in the encoding of the database",
             "look at the rows named; if the application stores them so, add `accept: [text]` to the profile",
         ),
+        "sectors": _warning("sectors in the midst of values are blank, as a disk leaves those that it lost", REPAIR),
         "sequence": _warning(
             "counters of AUTOINCREMENT are behind: rowids of deleted rows would be given out again",
             "set the counters named in sqlite_sequence to the largest rowid",

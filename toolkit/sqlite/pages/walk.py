@@ -1,7 +1,7 @@
 """The structure of a whole database, walked without SQLite: every page has one place, and is sound there.
 
-A walk calls no sound database damaged. What it does not look at: the order of index keys and the values of
-records, which `PRAGMA integrity_check` tells.
+A walk calls no sound database damaged. Of the values of records it sees only lost sectors in their midst (`sectors`).
+What it does not look at: the order of index keys, which `PRAGMA integrity_check` tells.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.pages import node as nodes
-from toolkit.sqlite.pages import record
+from toolkit.sqlite.pages import record, sectors
 from toolkit.sqlite.pages.chains import freelist, payload_of, pointer_map
 from toolkit.sqlite.pages.geometry import KINDS, Geometry
 from toolkit.sqlite.pages.scan import PageMap, scan
@@ -62,8 +62,10 @@ class Walker:
 
     FREE, MAP, LOCK, SCHEMA = 1, 2, 3, 4
 
-    def __init__(self, source: PageSource, found: PageMap) -> None:
+    def __init__(self, source: PageSource, found: PageMap, should_stop: ShouldStop = never_stop) -> None:
         from array import array
+
+        self.should_stop = should_stop
 
         self.source = source
         self.found = found
@@ -72,6 +74,8 @@ class Walker:
         self.used = array("H", bytes(2 * (self.geometry.page_count + 1)))
         self.names = ["", "freelist", "pointer map", "lock-byte page", "sqlite_schema"]
         self.roots: dict[int, str] = {}
+        self.table_roots: set[int] = set()
+        self.tables: set[int] = set()
         self.parents = array("I", bytes(4 * (self.geometry.page_count + 1))) if self.geometry.auto_vacuum else None
         self.roles = bytearray(self.geometry.page_count + 1) if self.geometry.auto_vacuum else None
 
@@ -203,11 +207,15 @@ class Walker:
             return
         if len(values) >= 4 and isinstance(values[3], int) and values[3] > 0:
             self.roots[values[3]] = record.text(values[1], self.encoding)
+            if record.text(values[0], self.encoding) == "table":
+                self.table_roots.add(values[3])
 
     def trees(self) -> Iterator[PageFinding]:
         """Walk every tree but the schema's."""
         for root, name in self.roots.items():
             self.names.append(name)
+            if root in self.table_roots:
+                self.tables.add(len(self.names) - 1)
             yield from self.tree(root, len(self.names) - 1)
 
     def rest(self) -> Iterator[PageFinding]:
@@ -227,14 +235,29 @@ class Walker:
                     "pointer-map", page, self.names[self.used[page]], f"the pointer map says {role}, {parent} of it"
                 )
 
-    def all(self) -> Iterator[PageFinding]:
-        """Walk everything."""
+    def blanks(self) -> Iterator[tuple[str, sectors.Blank]]:
+        """Yield the rows that lost sectors in the midst of their values, with the name of their table."""
+
+        def table(page: int) -> int:
+            return self.used[page] if self.used[page] in self.tables else 0
+
+        for one in sectors.blanks(self.source, self.found, table, self.should_stop):
+            yield self.names[one.owner], one
+
+    def structure(self) -> Iterator[PageFinding]:
+        """Walk everything but values."""
         yield from self.special()
         yield from self.schema()
         yield from self.trees()
         yield from self.chains()
         yield from self.rest()
         yield from self.maps()
+
+    def all(self) -> Iterator[PageFinding]:
+        """Walk everything."""
+        yield from self.structure()
+        for name, one in self.blanks():
+            yield PageFinding("sectors", one.page, name, sectors.described(one))
 
 
 def walk(
@@ -251,7 +274,7 @@ def walk(
         geometry = geometry_of(file.read(100), size)
     counts: dict[str, int] = {}
     with PageSource(path, geometry) as source:
-        walker = Walker(source, scan(source, on_progress=on_progress, should_stop=should_stop))
+        walker = Walker(source, scan(source, on_progress=on_progress, should_stop=should_stop), should_stop)
         for finding in (*_sizes(source, size), *walker.all()):
             counts[finding.code] = counts.get(finding.code, 0) + 1
             if counts[finding.code] <= MOST:
@@ -259,6 +282,18 @@ def walk(
     for code, count in counts.items():
         if count > MOST:
             yield PageFinding(code, 0, "", f"{count - MOST} more of the same")
+
+
+def lost_sectors(path: str | os.PathLike[str], should_stop: ShouldStop = never_stop) -> list[tuple[str, sectors.Blank]]:
+    """Return what a walk of a file says of lost sectors in the midst of values: tables and rows. Raises as `walk`."""
+    size = os.stat(path).st_size
+    with open(path, "rb") as file:
+        geometry = geometry_of(file.read(100), size)
+    with PageSource(path, geometry) as source:
+        walker = Walker(source, scan(source, should_stop=should_stop), should_stop)
+        for _ in walker.structure():
+            pass
+        return list(walker.blanks())
 
 
 def _sizes(source: PageSource, size: int) -> Iterator[PageFinding]:

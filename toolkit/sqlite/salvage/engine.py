@@ -14,8 +14,9 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite import blocks, header
 from toolkit.sqlite.account import Account, Candidate, Gap, Strategy, TableAccount
 from toolkit.sqlite.connect import connect
+from toolkit.sqlite.pages import sectors
 from toolkit.sqlite.pages.geometry import Geometry
-from toolkit.sqlite.pages.walk import geometry_of
+from toolkit.sqlite.pages.walk import geometry_of, lost_sectors
 from toolkit.sqlite.salvage import counters, leftover, owners, spans, texts
 from toolkit.sqlite.salvage.carve import LEAST, MOST
 from toolkit.sqlite.salvage.contain import contained, of_all
@@ -151,6 +152,8 @@ class _Repair:
                     one.doubts.append("a -journal of another database lies beside it; its own may be lost")
                     ways = [_Way(one, one.path, None, found)]
                 continue
+            if found.sound and not one.suspects:
+                self._lost_sectors(one)
             as_it_is = found.sound and not one.suspects and (found.objects or self._is_empty(one))
             if as_it_is and not _swapped(one.path):
                 ways.append(_Way(one, one.path, None, found))
@@ -171,6 +174,18 @@ class _Repair:
                 hint="restore the newest good backup",
             )
         return self._keep(_best(ways), ways)
+
+    def _lost_sectors(self, one: Settled) -> None:
+        """Look for lost sectors in the midst of values of a file that SQLite calls sound.
+
+        Rows of which texts prove it are looked at one by one then, as those of a damaged page; others are only said.
+        """
+        with contained(lambda _: None):
+            for table, blank in lost_sectors(one.path, self.should_stop):
+                if blank.text and blank.rowid:
+                    one.suspects |= {blank.page}
+                else:
+                    one.doubts.append(f"{table}: {sectors.described(blank)}")
 
     def _mend(self, settled: Settled, number: int) -> _Way:
         """Mend one file and write it anew; once more, row by row, when SQLite still trips over something."""
@@ -269,7 +284,8 @@ class _Repair:
 
     def _keep(self, way: _Way, ways: list[_Way]) -> Account:
         os.rename(way.path, self.output)
-        faults = texts.faults(self.output) if os.stat(self.output).st_size <= SMALL else []
+        small = os.stat(self.output).st_size <= SMALL
+        faults = texts.faults(self.output) if small or way.mended is None else []
         if way.settled.wal:
             header.mark_wal(self.output)
         return Account(
