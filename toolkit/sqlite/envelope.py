@@ -266,13 +266,10 @@ class _Examination:
         return Envelope(size=self._size, kind="database", begin=begin, newlines=changed, faults=(*self._faults, fault))
 
     def _comes_out(self, page_size: int, pages: int, begin: int) -> bool:
-        size = self._size - begin
-
         def read(offset: int, length: int) -> bytes:
             return self._read(begin + offset, length)
 
-        counted = sum(len(page) == page_size for page, _ in newlines.with_cr(read, size, page_size, pages))
-        return counted == pages
+        return newlines.explains(read, self._size - begin, page_size, pages)
 
     def _blank(self, begin: int, other: str | None) -> Envelope:
         """Return the envelope of a file whose header is one of a database, but in which no page has cells."""

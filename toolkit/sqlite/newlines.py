@@ -66,6 +66,37 @@ def with_cr(read: Read, size: int, page_size: int, pages: int) -> Iterator[tuple
         yield b"", False
 
 
+def explains(read: Read, size: int, page_size: int, pages: int) -> bool:
+    """Answer whether a file comes out with the carriage returns that it lost.
+
+    Not where more pages are nodes of trees if all its missing bytes are taken out in one place: text that is cut
+    elsewhere has line feeds too, and in a page of an overflow chain a carriage return can be put before any of them.
+    """
+    counted = nodes = 0
+    for page, _ in with_cr(read, size, page_size, pages):
+        nodes += len(page) == page_size and is_btree(page, first=not counted)
+        counted += len(page) == page_size
+    return counted == pages and nodes >= _nodes_if_cut_once(read, size, page_size, pages)
+
+
+def _nodes_if_cut_once(read: Read, size: int, page_size: int, pages: int) -> int:
+    """Return how many pages are nodes if the missing bytes are those of one place, the one that leaves most of them."""
+    lost = pages * page_size - size
+
+    def node(number: int, off: int) -> bool:
+        page = read(number * page_size - off, page_size)
+        return len(page) == page_size and is_btree(page, first=not number)
+
+    behind = sum(node(number, lost) for number in range(1, pages))
+    most = ahead = 0
+    for number in range(pages):  # the cut lies behind this page, or in it
+        most = max(most, ahead + behind)
+        ahead += node(number, 0)
+        behind -= number + 1 < pages and node(number + 1, lost)
+        most = max(most, ahead + behind)
+    return most
+
+
 def _page(window: bytes, page_size: int, *, first: bool, last: bool, left: int) -> tuple[bytes, int, bool]:
     """Return the first page of `window`, how many bytes of it that took, and whether it is certain."""
     kind = window[FIRST if first else 0 :][:1]

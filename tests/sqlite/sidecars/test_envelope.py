@@ -203,6 +203,21 @@ def test_lines_that_lost_their_carriage_returns(tmp_path: Path) -> None:
     assert not done.certain
 
 
+def test_a_few_bytes_missing_in_one_place_are_no_carriage_returns(tmp_path: Path) -> None:
+    """Overflow pages at the end would have room for them, though every page before tells where it lies."""
+    path = tmp_path / "made.db"
+    with databases.opened(path) as connection:
+        connection.execute("PRAGMA page_size=1024")
+        connection.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, a)")
+        connection.executemany("INSERT INTO t VALUES (?, ?)", ((n, f"line {n}" * 12) for n in range(300, 900)))
+        connection.execute("CREATE TABLE photos(a)")
+        connection.execute("INSERT INTO photos VALUES (?)", (bytes(random.Random(1).choices(b"\0\nab", k=30_000)),))
+    data = path.read_bytes()
+    assert b"\r\n" not in data
+    path.write_bytes(data[:20_000] + data[20_007:])
+    assert not envelope.examine(path, thorough=True).newlines
+
+
 OTHERS = {
     "empty": (b"", "empty", ""),
     "gzip": (gzip.compress(b"x" * 5000), "other", "a gzip file"),
