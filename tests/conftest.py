@@ -141,3 +141,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory, _scrubbed_session: None) -
         yield root
     os.umask(umask)
     shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Path:
+    """Where the vault of this test is to be."""
+    return tmp_path / "vault"

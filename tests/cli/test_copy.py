@@ -13,11 +13,6 @@ from tests.makers.commands import application, backed_up, lifeboat
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
-
-
-@pytest.fixture
 def ident(tmp_path: Path, vault: Path) -> str:
     app = application(tmp_path / "shop")
     (app / "uploads" / "noise").write_bytes(os.urandom(300_000))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -10,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.makers import damaged, databases
-from tests.makers.commands import application, lifeboat
+from tests.makers.commands import VOUCH, application, lifeboat
 
 DOCS = Path(__file__).parents[2] / "docs" / "how-to"
-VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
 CHANGING = ("rescue", "restore", "undo")
 
 

@@ -18,11 +18,6 @@ from tests.makers import databases
 from tests.makers.commands import Ran, lifeboat
 
 
-@pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
-
-
 def made_zip(path: Path, members: dict[str, bytes | str], comment: bytes = b"") -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():

@@ -22,11 +22,6 @@ from toolkit.jobs.journal import Journal, new_spec
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
-
-
-@pytest.fixture
 def store(machine: Path) -> Path:
     return machine / "var/lib/lifeboat/jobs"
 

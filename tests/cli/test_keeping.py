@@ -13,11 +13,6 @@ from toolkit.operations.keeping import rating_of
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
-
-
-@pytest.fixture
 def ident(tmp_path: Path, vault: Path) -> str:
     return backed_up(application(tmp_path / "shop"), vault)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -12,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.makers import databases
-from tests.makers.commands import Ran, application, lifeboat
+from tests.makers.commands import VOUCH, Ran, application, lifeboat
 
 DOCS = Path(__file__).parents[2] / "docs" / "how-to"
-VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
 
 
 @dataclass

@@ -11,11 +11,6 @@ from tests.makers.commands import application, backed_up, lifeboat
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
-
-
-@pytest.fixture
 def ids(tmp_path: Path, vault: Path) -> list[str]:
     """Three backups of one application, oldest first."""
     app = application(tmp_path / "shop")

@@ -11,20 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.makers import damaged, databases
-from tests.makers.commands import backed_up, lifeboat
-
-VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
+from tests.makers.commands import VOUCH, backed_up, lifeboat
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     (tmp_path / "shop").mkdir()
     return databases.shop(tmp_path / "shop" / "shop.db", orders=2000)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
 
 
 def test_a_sound_database_is_said_to_be_sound(shop: Path, vault: Path) -> None:

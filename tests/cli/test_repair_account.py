@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import stat
 from pathlib import Path
@@ -11,22 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.makers import damaged, databases
-from tests.makers.commands import backed_up, lifeboat
+from tests.makers.commands import VOUCH, backed_up, lifeboat
 from toolkit.sqlite import raw
 from toolkit.sqlite.blocks import copy_set
-
-VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     (tmp_path / "shop").mkdir()
     return databases.shop(tmp_path / "shop" / "shop.db", orders=900)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
 
 
 def without_schema(path: Path) -> None:

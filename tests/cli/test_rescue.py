@@ -15,9 +15,7 @@ from typing import Any
 import pytest
 
 from tests.makers import damaged, databases, mounts
-from tests.makers.commands import Ran, backed_up, lifeboat
-
-VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
+from tests.makers.commands import VOUCH, Ran, backed_up, lifeboat
 
 
 class App:

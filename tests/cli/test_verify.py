@@ -21,11 +21,6 @@ from toolkit.errors import LifeboatError
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
-
-
-@pytest.fixture
 def app(tmp_path: Path) -> Path:
     return application(tmp_path / "shop", orders=5)
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.faults.machine import Machine, print_of, rows
 from tests.makers import damaged, databases
+from tests.makers.commands import VOUCH
 from tests.makers.faults import Ended
 
 PARTS = 4
@@ -24,7 +25,6 @@ WAYS = 10
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 part = pytest.mark.parametrize("part", range(PARTS) if THOROUGH else [0])
-VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
 
 
 @pytest.fixture

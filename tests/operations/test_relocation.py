@@ -11,20 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.makers.commands import application, backed_up, lifeboat
+from tests.makers.commands import VOUCH, application, backed_up, lifeboat
 from toolkit.operations.restoring.relocation import parse
-
-VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     return application(tmp_path / "old" / "shop")
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
 
 
 def rows(path: Path) -> int:

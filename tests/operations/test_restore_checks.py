@@ -14,11 +14,6 @@ from toolkit.sqlite import check as checks
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
-
-
-@pytest.fixture
 def app(tmp_path: Path) -> Path:
     return application(tmp_path / "shop", orders=5)
 
