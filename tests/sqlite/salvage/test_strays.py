@@ -198,3 +198,44 @@ def test_overflow_pages_of_a_row_whose_chain_ends_elsewhere_are_the_others(tmp_p
 
     result = repaired(path, damage)
     assert (result.missing, result.extra) == ({"t": 1}, {})
+
+
+@pytest.mark.parametrize("to", ["index", "nothing"])
+def test_a_leaf_that_nothing_leads_to_any_more_comes_back(tmp_path: Path, repaired: Repair, to: str) -> None:
+    """The pointer to it is damaged: it leads to a page of an index, or is lost."""
+    path = made(tmp_path / "a.db", 2000, more="CREATE INDEX by_n ON t(n)")
+    root, index = page_of(path, "t"), page_of(path, "by_n", 2)
+
+    def damage(data: bytearray) -> None:
+        at = (root - 1) * PAGE + 12 + 2 * 5
+        if to == "nothing":
+            data[at : at + 2] = bytes(2)
+            return
+        (cell,) = struct.unpack_from(">H", data, at)
+        data[(root - 1) * PAGE + cell : (root - 1) * PAGE + cell + 4] = struct.pack(">I", index)
+
+    result = repaired(path, damage)
+    assert (result.missing, result.extra, result.account.tables["t"].gaps) == ({}, {}, ())
+
+
+def test_a_lost_pointer_and_its_lost_leaf_are_a_gap_where_it_was(tmp_path: Path, repaired: Repair) -> None:
+    path = made(tmp_path / "a.db", 2000)
+    root, lost = page_of(path, "t"), page_of(path, "t", 5)
+    before = [int(line.split(b" ")[1]) for line in path.read_bytes()[span(lost)].split(b"text")[1:] if line[:1] == b" "]
+
+    def damage(data: bytearray) -> None:
+        data[(root - 1) * PAGE + 12 + 2 * 5 : (root - 1) * PAGE + 12 + 2 * 6] = bytes(2)
+        data[span(lost)] = bytes(PAGE)
+
+    result = repaired(path, damage)
+    (gap,) = result.account.tables["t"].gaps
+    assert (gap.after, gap.before) == (min(before) - 1, max(before) + 1)
+    assert result.missing == {"t": max(before) - min(before) + 1}
+
+
+@pytest.mark.parametrize("wrong", [0, 2, 5, 10])
+def test_a_leaf_whose_kind_is_wrong_keeps_its_rows(tmp_path: Path, repaired: Repair, wrong: int) -> None:
+    path = made(tmp_path / "a.db", 2000)
+    leaf = page_of(path, "t", 5)
+    result = repaired(path, lambda data: data.__setitem__((leaf - 1) * PAGE, wrong))
+    assert (result.missing, result.extra, result.account.tables["t"].gaps) == ({}, {}, ())

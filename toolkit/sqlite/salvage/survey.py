@@ -10,8 +10,10 @@ from __future__ import annotations
 import bisect
 import struct
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages.chains import freelist
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.pages.scan import PageMap
@@ -127,14 +129,23 @@ class Survey:
                 tree.leaf_depth = max(tree.leaf_depth, depth)
                 continue
             tree.inner.append(page)
-            children = found.interior[page][0]
+            children: Sequence[int] = found.interior[page][0]
             if faults:
                 tree.damaged = True
-                places.append(Place(page, broken=True, depth=depth))  # or a leaf that lost its header
+                children = self._children(page)
+                if not any(0 < child <= last and found.kinds[child] in kinds for child in children):
+                    places.append(Place(page, broken=True, depth=depth))  # a leaf that lost its header
             stack.extend((child, depth + 1) for child in reversed(children))
         if table:
             self._straighten(tree)
         return tree
+
+    def _children(self, page: int) -> list[int]:
+        """Return the children of a damaged interior page in their order, page 0 where cells cannot be read."""
+        node = nodes.parse(self.image.page(page), page, self.geometry)
+        there = {cell.offset: cell.child for cell in node.cells}
+        below = [*(there.get(pointer, 0) for pointer in node.pointers), node.right]
+        return [child for at, child in enumerate(below) if child or not at or below[at - 1]]
 
     def _straighten(self, tree: Tree) -> None:
         """Take out the leaves that break the order of rowids, as few rows as can be."""
