@@ -276,3 +276,16 @@ def test_rows_below_a_deleted_one_are_left_out_down_to_the_last(family: Path) ->
     assert keys(output, "tree") == set(range(1, 500)) - gone
     assert filled["tree"].doubtful == 20
     assert violations(output) == 0
+
+
+def test_rows_that_refer_to_later_ones_which_do_not_come_back_do_not_either(family: Path) -> None:
+    with opened(family) as connection:
+        connection.execute(
+            "UPDATE tree SET above = CASE id WHEN 310 THEN 60 ELSE id + 1 END WHERE id BETWEEN 300 AND 310"
+        )
+    output = copied(family, "out.db")
+    with opened(output) as connection:
+        connection.execute("DELETE FROM tree WHERE id = 60 OR above = 60 OR id BETWEEN 300 AND 310")
+    fill(output, family, {"tree": cut(output, "tree", [(296, 314)])})
+    assert keys(output, "tree") == set(range(1, 500)) - {60, *range(240, 244), *range(300, 311)}
+    assert violations(output) == 0
