@@ -11,7 +11,8 @@ from tests.makers.applications import Shop, shop
 from toolkit.errors import FormatError
 from toolkit.operations.restoring import decisions
 from toolkit.operations.restoring.decisions import PlanFile
-from toolkit.operations.restoring.plan import OnConflict, RestorePlan, RestoreRequest, make_plan
+from toolkit.operations.restoring.plan import RestorePlan, make_plan
+from toolkit.operations.restoring.request import OnConflict, RestoreRequest
 from toolkit.operations.targets import backup
 
 NAMES = ("a[b].txt", os.fsdecode(b"caf\xe9.txt"), "new\nline.txt")

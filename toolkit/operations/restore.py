@@ -18,99 +18,35 @@ import msgspec
 from toolkit import durable
 from toolkit.archive.manifest import DatabaseRecord
 from toolkit.errors import DatabaseDamagedError, LifeboatError, UndecidedError
-from toolkit.events import UndoOffer
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations import recovery
 from toolkit.operations.application.services import Command, active, stopped
 from toolkit.operations.health import remember_placed
-from toolkit.operations.plan import Plan
-from toolkit.operations.report import Ending, Report
+from toolkit.operations.report import Ending
 from toolkit.operations.restoring import folder_times, safety
 from toolkit.operations.restoring import journal as restore_journal
-from toolkit.operations.restoring.extract import FailedItem, Filled, Place, fill
+from toolkit.operations.restoring.extract import Filled, Place, fill
 from toolkit.operations.restoring.journal import RestoreJournal, SwapRecord
 from toolkit.operations.restoring.placing import place
 from toolkit.operations.restoring.plan import (
     SIDECARS,
     Action,
     Chooser,
-    ClashRow,
-    OnConflict,
     RestorePlan,
-    RestoreRequest,
     database_records,
     make_plan,
     needs_safety,
     services_of,
 )
+from toolkit.operations.restoring.report import RenamedItem, RestoredDatabase, RestoreReport
+from toolkit.operations.restoring.request import OnConflict, RestoreRequest
 from toolkit.operations.session import Session
 from toolkit.operations.verify import compare_database
 from toolkit.sqlite import swap
 from toolkit.sqlite.check import Level, quick_check
 from toolkit.sqlite.header import mark_wal
 from toolkit.tree.place import Stage, staging_folder
-
-
-class RenamedItem(msgspec.Struct, frozen=True):
-    """A file that got a name beside the one that was taken."""
-
-    path: str
-    to: str
-
-
-class RestoredDatabase(msgspec.Struct, frozen=True, kw_only=True):
-    """A database that was restored and what proves it."""
-
-    name: str
-    path: str
-    tables: dict[str, int | None] = {}
-    digest: str = ""
-    checked: str = ""
-
-
-class RestoreTimings(msgspec.Struct):
-    """Seconds of wall time: staging with every digest, checking the databases, giving the names."""
-
-    stage: float = 0.0
-    check: float = 0.0
-    place: float = 0.0
-
-
-class RestoreReport(Report, kw_only=True):
-    """The report of `restore` and `undo`. `restored` and `skipped` count; `safety` is the id of the safety backup."""
-
-    restored: int = 0
-    skipped: int = 0
-    same: int = 0
-    renamed: list[RenamedItem] = msgspec.field(default_factory=list)
-    failed: list[FailedItem] = msgspec.field(default_factory=list)
-    databases: list[RestoredDatabase] = msgspec.field(default_factory=list)
-    removed: int = 0
-    safety: str | None = None
-    backup: str = ""
-    target: str = ""
-    plan: Plan | None = None
-    clashes: list[ClashRow] = msgspec.field(default_factory=list)
-    timings: RestoreTimings = msgspec.field(default_factory=RestoreTimings)
-
-    @property
-    def undo(self) -> UndoOffer | None:
-        """How to put back what was replaced: the safety backup, or the files that were moved aside."""
-        if self.safety:
-            return UndoOffer(possible=True, cli=f"lifeboat undo {self.safety}")
-        exchanged = self.changed and self.target == "in place"
-        return UndoOffer(possible=True, cli="lifeboat undo") if exchanged else None
-
-
-def dry_run(made: RestorePlan, plan: Plan) -> RestoreReport:
-    """Return the report of `plan`, made out of `made`, that is only shown."""
-    return RestoreReport(
-        plan=plan,
-        clashes=made.clashes,
-        backup=made.request.backup.manifest.id,
-        target=str(made.request.to or "in place"),
-    )
 
 
 @dataclass

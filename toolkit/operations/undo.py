@@ -18,7 +18,9 @@ from toolkit.operations.plan import Loss, Plan, Step
 from toolkit.operations.report import Notice
 from toolkit.operations.restoring import aside, safety, undo_aside
 from toolkit.operations.restoring.aside import AsideRecord
-from toolkit.operations.restoring.plan import OnConflict, RestorePlan, RestoreRequest, make_plan
+from toolkit.operations.restoring.plan import RestorePlan, make_plan
+from toolkit.operations.restoring.report import RestoreReport
+from toolkit.operations.restoring.request import OnConflict, RestoreRequest
 from toolkit.operations.session import Session
 from toolkit.vault import remove, sidecar, store
 
@@ -156,10 +158,10 @@ def _undelete_plan(found: list[_Candidate], last: _Candidate) -> UndoPlan:
 
 def apply(
     session: Session, undo: UndoPlan, made: RestorePlan | None, job: Job, *, assume_unused: bool = False
-) -> restore.RestoreReport:
+) -> RestoreReport:
     """Do what the plan says; raises what `restore.apply` raises."""
     if undo.aside is not None:
-        report = restore.RestoreReport(target="in place", warnings=list(undo.warnings))
+        report = RestoreReport(target="in place", warnings=list(undo.warnings))
         report.restored = undo_aside.apply(session, undo.aside, undo.plan, job, report, assume_unused=assume_unused)
         report.notes.append("what was there is moved aside; `lifeboat undo` puts it back")
         return report
@@ -181,8 +183,8 @@ def apply(
     return report
 
 
-def _undelete(session: Session, undo: UndoPlan, job: Job) -> restore.RestoreReport:
-    report = restore.RestoreReport(target="vault")
+def _undelete(session: Session, undo: UndoPlan, job: Job) -> RestoreReport:
+    report = RestoreReport(target="vault")
     for ident in undo.deleted:
         manifest = sidecar.load(session.existing_vault, ident)
         with session.hold(manifest.profile, "undo", job):

@@ -20,7 +20,8 @@ from toolkit.operations.restoring import choices as restore_choices
 from toolkit.operations.restoring import decisions
 from toolkit.operations.restoring.choices import Wish
 from toolkit.operations.restoring.decisions import PlanFile
-from toolkit.operations.restoring.plan import ClashRow, OnConflict
+from toolkit.operations.restoring.plan import ClashRow
+from toolkit.operations.restoring.request import OnConflict
 from toolkit.operations.show import moment
 from toolkit.wording import brief_time_text, count_text, size_text
 from tui.act import Act

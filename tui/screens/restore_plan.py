@@ -11,7 +11,7 @@ from textual import events
 from textual.content import Content
 
 from toolkit.operations.planned import Planned
-from toolkit.operations.restoring.plan import OnConflict
+from toolkit.operations.restoring.request import OnConflict
 from tui.act import Act, Started
 from tui.screens.frame import Frame
 from tui.screens.plan import PlanScreen

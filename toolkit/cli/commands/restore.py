@@ -15,8 +15,9 @@ from toolkit.cli.settings import Command, identity_options, settings
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
     from toolkit.operations.archiving import StoredBackup
-    from toolkit.operations.restore import RestoreReport
-    from toolkit.operations.restoring.plan import RestorePlan, RestoreRequest
+    from toolkit.operations.restoring.plan import RestorePlan
+    from toolkit.operations.restoring.report import RestoreReport
+    from toolkit.operations.restoring.request import RestoreRequest
     from toolkit.operations.session import Session
 
 CHOICES = ("ask", "replace", "skip", "rename", "newer")
@@ -103,8 +104,8 @@ def restore_command(backup: str | None, **options: Any) -> None:
 
 
 def _request(stored: StoredBackup, options: dict[str, Any]) -> RestoreRequest:
-    from toolkit.operations.restoring.plan import OnConflict, RestoreRequest
     from toolkit.operations.restoring.relocation import parse, relocated
+    from toolkit.operations.restoring.request import OnConflict, RestoreRequest
 
     request = RestoreRequest(
         backup=stored,
@@ -142,6 +143,7 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
     from toolkit.operations import recovery, restore
     from toolkit.operations.restoring import decisions
     from toolkit.operations.restoring.plan import make_plan
+    from toolkit.operations.restoring.report import dry_run
 
     if not options["dry_run"]:
         recovery.settle_interrupted(session, job)
@@ -152,7 +154,7 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
     if options["dry_run"]:
         if plan_file is not None:
             decisions.keep(plan_file, made)
-        return restore.dry_run(made, recovery.announce(session, job, made.plan))
+        return dry_run(made, recovery.announce(session, job, made.plan))
     given = settings()
     if made.undecided and not given.json and not options["yes"]:
         _ask(made)
@@ -166,7 +168,7 @@ def _restore(session: Session, request: RestoreRequest, job: Job, options: dict[
 def _ask(made: RestorePlan) -> None:
     """Ask for each undecided clash at the terminal; an answer in capitals counts for all of its kind."""
     from toolkit.cli.prompts import ask_clash, has_terminal
-    from toolkit.operations.restoring.plan import OnConflict
+    from toolkit.operations.restoring.request import OnConflict
 
     if not has_terminal():
         return

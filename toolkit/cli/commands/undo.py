@@ -13,7 +13,7 @@ from toolkit.cli.settings import Command, identity_options
 
 if TYPE_CHECKING:
     from toolkit.jobs.context import Job
-    from toolkit.operations.restore import RestoreReport
+    from toolkit.operations.restoring.report import RestoreReport
     from toolkit.operations.session import Session
 
 
@@ -39,14 +39,15 @@ def undo_command(what: str | None, *, dry_run: bool, yes: bool, confirm: str | N
     def body(session: Session, job: Job) -> RestoreReport:
         from toolkit.cli import prompts
         from toolkit.cli.render.restore import show_undo
-        from toolkit.operations import recovery, restore, undo
+        from toolkit.operations import recovery, undo
+        from toolkit.operations.restoring.report import RestoreReport
 
         if not dry_run:
             recovery.settle_interrupted(session, job)
         found, made = undo.make_plan_for(session, what, job, assume_unused=assume_unused)
         if dry_run:
             plan = recovery.announce(session, job, found.plan)
-            return restore.RestoreReport(plan=plan, warnings=list(found.warnings), target="undo")
+            return RestoreReport(plan=plan, warnings=list(found.warnings), target="undo")
         if prompts.shows_plan(yes=yes):
             show_undo(found)
         prompts.confirm(found.plan, yes=yes, word=confirm)

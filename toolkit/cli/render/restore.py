@@ -9,8 +9,8 @@ import click
 from toolkit.cli.render.plan import MOST_ROWS, plan_lines
 from toolkit.display import display
 from toolkit.operations.report import Notice
-from toolkit.operations.restore import RestoreReport
 from toolkit.operations.restoring.plan import RestorePlan
+from toolkit.operations.restoring.report import RestoreReport
 from toolkit.operations.undo import UndoPlan
 from toolkit.wording import count_text
 

@@ -13,7 +13,8 @@ from toolkit.errors import FormatError, OutdatedPlanError, UsageError
 from toolkit.filelist import decode_name
 from toolkit.operations.plan import Plan
 from toolkit.operations.report import clean
-from toolkit.operations.restoring.plan import ClashRow, OnConflict, RestorePlan
+from toolkit.operations.restoring.plan import ClashRow, RestorePlan
+from toolkit.operations.restoring.request import OnConflict
 
 VERSION = 1
 _HINT = "make one with --dry-run --plan FILE"

@@ -18,7 +18,8 @@ import msgspec
 from toolkit import durable
 from toolkit.errors import ArchiveDamagedError
 from toolkit.filelist import FileEntry, FileType, Section, decode_name, encode_name
-from toolkit.operations.restoring.plan import IN_PLACE, Action, Chooser, OnConflict, RestorePlan
+from toolkit.operations.restoring.plan import IN_PLACE, Action, Chooser, RestorePlan
+from toolkit.operations.restoring.request import OnConflict
 from toolkit.tree import times
 from toolkit.tree.times import FolderTime
 

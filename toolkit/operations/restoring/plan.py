@@ -23,11 +23,11 @@ from toolkit.errors import BackupNotFoundError, SpaceError, UsageError
 from toolkit.filelist import FileEntry, FileType, Section
 from toolkit.jobs.context import Job
 from toolkit.operations.application.services import Command, commands_of
-from toolkit.operations.archiving import StoredBackup
 from toolkit.operations.pace import takes
 from toolkit.operations.pace_records import History
 from toolkit.operations.plan import Clashes, Loss, Needs, Plan
 from toolkit.operations.restoring.extract import elsewhere, target_elsewhere
+from toolkit.operations.restoring.request import OnConflict, RestoreRequest
 from toolkit.operations.restoring.steps import Amounts, steps
 from toolkit.operations.session import Session
 from toolkit.retention import Kind
@@ -41,16 +41,6 @@ SIDECARS = ("-wal", "-shm", "-journal")
 IN_PLACE = frozenset({Section.FILES, Section.CONFIG, Section.LOGS})
 
 
-class OnConflict(enum.StrEnum):
-    """What becomes of a file whose content at the target is another one."""
-
-    ASK = "ask"
-    REPLACE = "replace"
-    SKIP = "skip"
-    RENAME = "rename"
-    NEWER = "newer"
-
-
 class Action(enum.IntEnum):
     """What becomes of an entry, kept in one byte for each in the order of the list."""
 
@@ -58,30 +48,6 @@ class Action(enum.IntEnum):
     CREATE = 1
     REPLACE = 2
     CLASH = 3
-
-
-class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to restore and where; `to` None means in place. `decisions` are choices by target path.
-
-    With `exact`, for undo, a file that is the same but for its time is written too. `mapping` are the options that say
-    what of another machine is where here (see `relocation`).
-    """
-
-    backup: StoredBackup
-    to: Path | None = None
-    only: tuple[str, ...] = ()
-    databases: tuple[str, ...] = ()
-    on_conflict: OnConflict = OnConflict.ASK
-    decisions: dict[str, OnConflict] = {}
-    services: bool = True
-    assume_unused: bool = False
-    exact: bool = False
-    mapping: tuple[str, ...] = ()
-
-    @property
-    def in_place(self) -> bool:
-        """Whether things go back to where they were."""
-        return self.to is None
 
 
 class ClashRow(msgspec.Struct, frozen=True, kw_only=True):

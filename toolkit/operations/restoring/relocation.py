@@ -17,7 +17,7 @@ from toolkit.archive.manifest import Manifest
 from toolkit.errors import UsageError
 from toolkit.filelist import FileEntry, Section
 from toolkit.operations.archiving import StoredBackup
-from toolkit.operations.restoring.plan import RestoreRequest
+from toolkit.operations.restoring.request import RestoreRequest
 
 NOBODY = 2**32 - 1
 """The number that no user or group has: chown(2) takes it for "leave it as it is"."""

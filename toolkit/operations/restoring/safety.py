@@ -25,7 +25,8 @@ from toolkit.filelist import Item, Section, decode_name, encode_name
 from toolkit.jobs.context import Job
 from toolkit.operations.archiving import safety_spec
 from toolkit.operations.restoring import folder_times
-from toolkit.operations.restoring.plan import SIDECARS, Action, DatabaseRow, OnConflict, RestorePlan, wanted_entries
+from toolkit.operations.restoring.plan import SIDECARS, Action, DatabaseRow, RestorePlan, wanted_entries
+from toolkit.operations.restoring.request import OnConflict
 from toolkit.operations.session import Session
 from toolkit.operations.taking import writing
 from toolkit.operations.taking.survey import FoundDatabase, Survey, entry_of
