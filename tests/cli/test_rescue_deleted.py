@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.makers import damaged, databases, mounts
-from tests.makers.commands import Ran, lifeboat
-
-VOUCH = () if os.geteuid() == 0 else ("--assume-unused",)
+from tests.makers.commands import VOUCH, Ran, lifeboat
 
 APPLICATION = """
 import os, signal, sqlite3, sys
