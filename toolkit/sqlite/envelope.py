@@ -20,8 +20,8 @@ from toolkit.sqlite.plausible import FIRST, INTERIORS, is_btree, may_be_page
 Kind = Literal["database", "empty", "other", "encrypted", "unknown"]
 
 LARGEST_PREFIX = 64 << 20
-LEAST_CHUNK = 32 << 10
-"""Applications that let SQLite grow a file in steps choose multiples of this; the rest is zeros, and no damage."""
+LEAST_CHUNK = 8 << 10
+"""Applications that let SQLite grow a file in steps (Firefox) choose multiples of this; the rest is zeros."""
 
 _STEP = 1 << 20
 _SAMPLE = 1 << 16

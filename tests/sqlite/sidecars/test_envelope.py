@@ -249,8 +249,9 @@ def test_pages_that_are_encrypted_behind_a_plain_header(tmp_path: Path) -> None:
 
 def test_a_file_that_grows_in_steps_is_sound(tmp_path: Path) -> None:
     path = databases.shop(tmp_path / "a.db")
-    os.truncate(path, 1 << 20)
-    assert envelope.examine(path).sound
+    for size in (1 << 20, (1 << 20) + 8192):  # Firefox lets a database of IndexedDB grow by 8 KiB
+        os.truncate(path, size)
+        assert envelope.examine(path).sound
     os.truncate(path, (1 << 20) + 4096)
     assert [fault.code for fault in envelope.examine(path).faults] == ["trailing"]
 
