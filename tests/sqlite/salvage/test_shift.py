@@ -10,7 +10,7 @@ import pytest
 
 from toolkit.sqlite import salvage
 from toolkit.sqlite.pages.geometry import Geometry
-from toolkit.sqlite.salvage import borders
+from toolkit.sqlite.salvage import borders, jumps, settle, shift
 from toolkit.sqlite.salvage.shift import realign
 
 PAGE = 1024
@@ -212,3 +212,44 @@ def test_tables_that_look_alike_get_no_rows_of_each_other(tmp_path: Path) -> Non
     wrong = [n for n in range(40) for (name,) in db.execute(f"SELECT name FROM t{n}") if name != f"of t{n}"]
     db.close()
     assert not wrong
+
+
+CHANGES = {
+    "3 bytes missing": ((0.5, -3),),
+    "more than a page missing": ((0.4, -PAGE - 77),),
+    "5 bytes too many": ((0.6, 5),),
+    "at three places": ((0.3, -3), (0.5, 9), (0.8, -100)),
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES)
+def test_bytes_missing_in_a_large_file_are_found_by_a_few_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: str
+) -> None:
+    for module in (shift, settle):
+        monkeypatch.setattr(module, "LARGE", 0)
+    monkeypatch.setattr(jumps, "WINDOW", 4)
+    damaged = tmp_path / "moved.db"
+    rows = _database(damaged)
+    data = damaged.read_bytes()
+    for share, moved in reversed(CHANGES[changes]):
+        place = int(len(data) * share)
+        data = data[:place] + (b"\x07" * moved if moved > 0 else b"") + data[place - min(moved, 0) :]
+    damaged.write_bytes(data)
+    found, account = _repaired(damaged, tmp_path)
+    assert not found - rows
+    assert len(found) >= len(rows) - 20 * len(CHANGES[changes])
+    assert sum("was moved" in line for line in account.said) == len(CHANGES[changes])
+    assert len(account.candidates) == 1, "the file as it lies need not be tried"
+
+
+@pytest.mark.parametrize("cut", [0, 30 * PAGE])
+def test_a_large_file_whose_pages_lie_right_is_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    monkeypatch.setattr(shift, "LARGE", 0)
+    path = tmp_path / "right.db"
+    _database(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) - cut])
+    assert not shift.worth_a_look(path, data[:100])

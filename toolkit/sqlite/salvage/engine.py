@@ -152,8 +152,7 @@ class _Repair:
                     one.doubts.append("a -journal of another database lies beside it; its own may be lost")
                     ways = [_Way(one, one.path, None, found)]
                 continue
-            if found.sound and not one.suspects:
-                self._lost_sectors(one)
+            self._lost_sectors(one, found)
             as_it_is = found.sound and not one.suspects and (found.objects or self._is_empty(one))
             if as_it_is and not _swapped(one.path):
                 ways.append(_Way(one, one.path, None, found))
@@ -162,6 +161,8 @@ class _Repair:
                 continue
             try:
                 ways.append(self._mend(one, number))
+                if one.enough and ways[-1].found.total:
+                    break
             except Exception as error:
                 if of_all(error):
                     raise
@@ -175,11 +176,13 @@ class _Repair:
             )
         return self._keep(_best(ways), ways)
 
-    def _lost_sectors(self, one: Settled) -> None:
+    def _lost_sectors(self, one: Settled, found: Measure) -> None:
         """Look for lost sectors in the midst of values of a file that SQLite calls sound.
 
         Rows of which texts prove it are looked at one by one then, as those of a damaged page; others are only said.
         """
+        if not found.sound or one.suspects:
+            return
         with contained(lambda _: None):
             for table, blank in lost_sectors(one.path, self.should_stop):
                 if blank.text and blank.rowid:

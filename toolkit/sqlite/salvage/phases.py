@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from toolkit.sqlite.pages import node as nodes
@@ -36,14 +37,28 @@ def phases(source: Path, geometry: Geometry) -> list[int]:
         for offset in range(0, source.stat().st_size, _STEP):
             file.seek(offset)
             data = file.read(_STEP + size)
-            for match in begins.finditer(data, max(0, done - offset), _STEP):
-                at = match.start()
-                if offset + at >= done and _may_begin(data, at, geometry):
-                    page = data[at : at + size]
-                    if len(page) == size and not nodes.parse(page, _OTHER_PAGE, geometry).faults:
-                        found[(offset + at) % size] += 1
-                        done = offset + at + size
+            for at in _pages(data, max(0, done - offset), begins, geometry):
+                found[(offset + at) % size] += 1
+                done = offset + at + size
     return [phase for phase, _ in found.most_common(MOST)]
+
+
+def phase_in(data: bytes, offset: int, geometry: Geometry) -> int | None:
+    """Return the phase of most sound pages in a piece of a file, which begins at `offset`; None where it has none."""
+    found = Counter((offset + at) % geometry.page_size for at in _pages(data, 0, _begins(geometry), geometry))
+    return found.most_common(1)[0][0] if found else None
+
+
+def _pages(data: bytes, first: int, begins: re.Pattern[bytes], geometry: Geometry) -> Iterator[int]:
+    """Yield where sound pages with cells begin, in the first `_STEP` bytes of a piece, none inside of another."""
+    size = geometry.page_size
+    for match in begins.finditer(data, first, _STEP):
+        at = match.start()
+        if at >= first and _may_begin(data, at, geometry):
+            page = data[at : at + size]
+            if len(page) == size and not nodes.parse(page, _OTHER_PAGE, geometry).faults:
+                yield at
+                first = at + size
 
 
 def _begins(geometry: Geometry) -> re.Pattern[bytes]:

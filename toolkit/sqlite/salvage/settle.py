@@ -20,7 +20,7 @@ from toolkit.sqlite.headerfields import Fault
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.rollbackfit import Judgement, Standing, judge
-from toolkit.sqlite.salvage.shift import LARGEST, realign
+from toolkit.sqlite.salvage.shift import LARGE, realign, worth_a_look
 
 MOST_REMAINS = 4000
 
@@ -32,6 +32,7 @@ class Settled:
     `uncommitted`: it holds half of a transaction that never ended, so any other is better. `unsure`: a sidecar
     was played in that may be another database's, so one that is sound without it is better. `suspects`: pages whose
     rows have to be looked at even if SQLite finds nothing wrong. `cut`: its header counts more pages than there are.
+    `enough`: where it can be mended, the others, large files that they are, need not be tried.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Settled:
     uncommitted: bool = False
     unsure: bool = False
     cut: bool = False
+    enough: bool = False
     suspects: frozenset[int] = frozenset()
     doubts: list[str] = field(default_factory=list)
 
@@ -119,13 +121,14 @@ class _Work:
     def _realign(self, found: envelope.Envelope) -> None:
         """Try the file with its pages moved back behind bytes that were put in or taken out."""
         head = found.header
-        if not head or found.size > LARGEST:
+        if not head:
+            return
+        stated = _head(self.source)[24:40]
+        if not worth_a_look(self.source, head[:24] + stated + head[40:]):
             return
         whole, moved = self.scratch / "whole.db", self.scratch / "realigned.db"
         blocks.copy_file(os.fspath(self.source), os.fspath(whole))
         with open(whole, "r+b") as file:
-            stated = file.read(100)[24:40]
-            file.seek(0)
             file.write(head[:24] + stated + head[40:])
             file.seek(found.end)
             if header.is_database(file.read(100)):  # its pages name each other too
@@ -134,6 +137,7 @@ class _Work:
         os.unlink(whole)
         if done is not None:
             settled = Settled(moved, "header", done.said, suspects=done.given_up, doubts=done.doubts)
+            settled.enough = found.size > LARGE
             self.result.files.insert(0, settled)
 
     def _wal(self) -> wal.Wal | None:

@@ -13,12 +13,13 @@ from toolkit.sqlite.pages.scan import scan
 from toolkit.sqlite.pages.source import PageSource
 from toolkit.sqlite.pages.walk import geometry_of, stated_pages
 from toolkit.sqlite.salvage.borders import border
+from toolkit.sqlite.salvage.jumps import jumps
 from toolkit.sqlite.salvage.phases import phases
 from toolkit.sqlite.salvage.places import Run, runs
 from toolkit.sqlite.salvage.roots import Roots
 
-LARGEST = 512 * 1024 * 1024
-"""Files up to this size are worth a look: it takes another copy."""
+LARGE = 512 * 1024 * 1024
+"""Bytes from which on only the places are looked for at which pages leave their grid: they are too many to weigh."""
 
 
 class Realigned(NamedTuple):
@@ -39,7 +40,26 @@ def realign(source: Path, target: Path) -> Realigned | None:
     """
     size = os.stat(source).st_size
     with open(source, "rb") as file:
-        head = file.read(100)
+        geometry = _geometry(file.read(100), size)
+    if geometry is None:
+        return None
+    found = _runs(source, size, geometry)
+    return _write(source, target, geometry, found) if len(found) > 1 else None
+
+
+def worth_a_look(source: Path, head: bytes) -> bool:
+    """Answer whether pages of a file may have been moved, before it is copied for `realign`. Raises `OSError`.
+
+    `head` is the header that the file should have. Small files are always worth it.
+    """
+    size = os.stat(source).st_size
+    if size <= LARGE:
+        return True
+    geometry = _geometry(head, size)
+    return geometry is not None and len(_jumps(source, size, geometry)) > 1
+
+
+def _geometry(head: bytes, size: int) -> Geometry | None:
     try:
         geometry = geometry_of(head, size)
     except ValueError:
@@ -47,12 +67,17 @@ def realign(source: Path, target: Path) -> Realigned | None:
     count = stated_pages(head)
     if not 2 < count <= size // geometry.page_size * 2 + 2:
         return None
-    geometry = Geometry(geometry.page_size, geometry.reserved, count, geometry.auto_vacuum)
-    found = _runs(source, size, geometry)
-    return _write(source, target, geometry, found) if len(found) > 1 else None
+    return Geometry(geometry.page_size, geometry.reserved, count, geometry.auto_vacuum)
+
+
+def _jumps(source: Path, size: int, geometry: Geometry) -> list[Run]:
+    with open(source, "rb") as file:
+        return jumps(file.fileno(), size, geometry)
 
 
 def _runs(source: Path, size: int, geometry: Geometry) -> list[Run]:
+    if size > LARGE:
+        return _jumps(source, size, geometry)
     with contextlib.ExitStack() as stack:
         pages = {}
         for phase in dict.fromkeys([0, size % geometry.page_size, *phases(source, geometry)]):
