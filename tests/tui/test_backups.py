@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from tests.tui.conftest import OpenApp
 from tests.tui.pictures import shown
 from toolkit.jobs.context import Job
 from toolkit.operations import keeping
+from toolkit.operations.browsing import BackupList, facts_of
 from toolkit.operations.session import Session
 from toolkit.retention import Kind
 from tui.act import Act
 from tui.screens.backups import BackupsScreen
 from tui.screens.backups_charts import columns
+from tui.screens.backups_detail import detail
 from tui.screens.contents import ContentsScreen
 from tui.screens.frame import Frame
 from tui.widgets.rows import Rows
@@ -26,6 +29,21 @@ from tui.widgets.rows import Rows
 @pytest.fixture
 def made(tmp_path: Path) -> Shop:
     return hostile_shop(tmp_path)
+
+
+def test_the_key_of_a_rehearsal_fits_behind_any_date(made: Shop) -> None:
+    made.back_up("shop")
+    found = BackupList(made.session())
+    found.arrange([], "", reverse=False)
+    (one,) = found.rows(0, 1)
+    facts = facts_of(made.session(), one.backup.id)
+    when = facts.manifest.evidence.when
+    assert when is not None
+    for days in (0, 1, 60, 400, 4000):  # at midnight a year ends too
+        lines = [line.plain.rstrip() for line in detail(one, facts, None, when + timedelta(days=days))]
+        (said,) = (line for line in lines if line.startswith("   proof "))
+        assert said.endswith("; t rehearses it")
+        assert len(said) < 80
 
 
 def started(pilot: Pilot[None]) -> list[Act]:

@@ -108,7 +108,7 @@ def _proof(manifest: Manifest, now: datetime) -> str:
     when = f" {time_text(proof.when, now)} ({age_text(proof.when, now)})" if proof.when is not None else ""
     more = {
         "written": ": t rehearses a restore of it",
-        "verified": ": every byte was read back; t rehearses it",
+        "verified": ": read back; t rehearses it",
         "opened": ": its databases were restored, checked and compared",
         "rehearsed": ": restored to scratch, checked, compared",
     }
