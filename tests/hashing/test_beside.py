@@ -31,7 +31,7 @@ def test_nothing_is_being_done_after_it_was_abandoned() -> None:
 
     def work() -> None:
         entered.set()
-        gate.wait(10)
+        gate.wait()
         done.append(1)
 
     beside = Beside("test", ahead=3)

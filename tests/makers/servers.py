@@ -251,7 +251,7 @@ class Server:
             self.freeze(still=False)
             if self.process.poll() is None:
                 os.kill(self._child() or self.process.pid, signal.SIGKILL)
-            self.process.wait(20)
+            self.process.wait()
             self.process = None
         for top in self._cgroups:
             _end(top)

@@ -15,10 +15,11 @@ import termios
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 QUIET = 0.4
-"""Seconds without a byte after which what was drawn counts as drawn."""
+"""Seconds without a byte after which what a program at rest has drawn counts as drawn."""
 PATIENCE = 60.0
 """Seconds of silence after which a test gives up."""
 
@@ -193,11 +194,11 @@ class Line:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def wait(self, reached: Callable[[], object], what: str, seconds: float = PATIENCE) -> int:
-        """Read until `reached`, and what comes right after it; return how many bytes came."""
+        """Read until `reached`, and what comes until the program is at rest; return how many bytes came."""
         begun = len(self.seen)
         while not reached():
             assert self.more(seconds), f"{what} never came:\n{self.display.text}\n{self.seen[-200:]!r}"
-        while self.more(QUIET):
+        while self.more(QUIET) or not at_rest(self.process.pid):
             pass
         return len(self.seen) - begun
 
@@ -229,9 +230,20 @@ class Line:
 
     def ended(self) -> int:
         """Read to the end, and return the exit code."""
-        while self.more(30):
+        while self.more(PATIENCE):
             pass
-        return self.process.wait(30)
+        return self.process.wait()
+
+
+def at_rest(pid: int) -> bool:
+    """Say whether a process and its children wait for something, or are gone: silence may come from a busy machine."""
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):  # it ended
+            state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+            children = (thread / "children").read_text().split()
+            if state in "RD" or not all(at_rest(int(child)) for child in children):
+                return False
+    return True
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import pytest
 from tests.makers import damaged, databases
 from tests.makers.commands import lifeboat
 from tests.makers.gates import gate
+from tests.makers.terminals import at_rest
 from tests.tui.conftest import session_at, write_health
 
 PATIENCE = 1200
@@ -54,7 +55,7 @@ class Pane:
     def _until(self, reached: Callable[[str], bool], what: str) -> str:
         for _ in range(PATIENCE):
             text = self.shown()
-            if reached(text):
+            if reached(text) and self._tmux.at_rest(self._name) and self.shown() == text:  # not half of a screen
                 return text
             threading.Event().wait(0.1)
         pytest.fail(f"{what} never came:\n{self.shown()}")
@@ -92,6 +93,10 @@ class Tmux:
     def pid(self, name: str) -> int:
         """Return the process of the command in the window `name`."""
         return int((self._root / f"{name}.pid").read_text())
+
+    def at_rest(self, name: str) -> bool:
+        """Say whether the command in the window `name` waits for something, or is gone."""
+        return at_rest(self.pid(name)) if (self._root / f"{name}.pid").exists() else True
 
     def kill_clients(self) -> None:
         """Kill those who look at the windows, as a lost line does."""
