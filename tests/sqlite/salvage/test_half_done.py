@@ -43,3 +43,34 @@ def test_what_a_transaction_without_its_journal_left(tmp_path: Path) -> None:
     path = sidecars.hot_journal_of(tmp_path / "a.db")
     os.unlink(f"{path}-journal")
     assert not repaired(path).complete
+
+
+def test_a_page_of_the_freelist_that_a_transaction_took_before_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE old(id INTEGER PRIMARY KEY, text TEXT)")
+        connection.execute("CREATE TABLE new(id INTEGER PRIMARY KEY, text TEXT)")
+        for n in range(400):
+            connection.execute("INSERT INTO old VALUES (?, ?)", (n, f"a text of some length, number {n}"))
+        connection.execute("DELETE FROM old WHERE id > 100")
+        first = path.read_bytes()[:PAGE]
+        for n in range(400):
+            connection.execute("INSERT INTO new VALUES (?, ?)", (n, f"a text of some length, number {n}"))
+    with path.open("r+b") as file:
+        file.write(first)
+    account = repaired(path)
+    assert not account.complete
+    assert "is free by the header, and in use: a transaction may be half written" in "; ".join(account.doubts)
+
+
+def test_a_wrong_number_of_the_freelist_is_no_older_page_1(tmp_path: Path) -> None:
+    path = databases.shop(tmp_path / "a.db", orders=900)
+    with databases.opened(path) as connection:
+        connection.execute("DELETE FROM orders WHERE id > 100")
+    root = databases.root_page(path, "orders")
+    with path.open("r+b") as file:
+        file.seek(32)
+        file.write(root.to_bytes(4, "big"))
+    account = repaired(path)
+    assert not account.doubts
+    assert account.complete

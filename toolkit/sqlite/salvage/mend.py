@@ -16,7 +16,19 @@ from toolkit.events import Progress, ShouldStop, never_stop, no_progress
 from toolkit.sqlite.account import Gap, Remains
 from toolkit.sqlite.pages import scan
 from toolkit.sqlite.pages.geometry import LEAF_INDEX, LEAF_TABLE
-from toolkit.sqlite.salvage import build, copied, counters, emptied, leftover, orphans, owners, remains, spans, witness
+from toolkit.sqlite.salvage import (
+    build,
+    copied,
+    counters,
+    emptied,
+    halfdone,
+    leftover,
+    orphans,
+    owners,
+    remains,
+    spans,
+    witness,
+)
 from toolkit.sqlite.salvage import schema as schemas
 from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.blanks import blanked
@@ -101,6 +113,7 @@ class Mender:
                 self._begin(known, incomplete=True)
             if self._ownerless():
                 self.result.doubts.append("there are pages of tables or indexes that the schema does not name")
+            self.result.doubts += halfdone.doubts(self.survey)
             targets = self._targets(known)
             takers = [target for target in targets.values() if target.open]
             adoption = Adoption(self.survey, takers, known, thorough=self.thorough)
