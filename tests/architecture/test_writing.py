@@ -57,6 +57,7 @@ PRIVATE = {
     "toolkit/sqlite/hotcopy.py": "its own copy, when the run fails",
     "toolkit/sqlite/live.py": "the worker's working folder",
     "toolkit/sqlite/raw.py": "its own copies, before they are made again",
+    "toolkit/sqlite/salvage/beheaded.py": "a private copy that is mended",
     "toolkit/sqlite/salvage/engine.py": "candidates, of which the best takes the name of the output",
     "toolkit/sqlite/salvage/finish.py": "what VACUUM left when it failed",
     "toolkit/sqlite/salvage/freeing.py": "a private copy that is mended",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.sqlite import salvage
+from toolkit.sqlite import envelope, salvage
 from toolkit.sqlite.pages.geometry import Geometry
-from toolkit.sqlite.salvage import borders, jumps, settle, shift
+from toolkit.sqlite.salvage import beheaded, borders, jumps, settle, shift
 from toolkit.sqlite.salvage.shift import realign
 
 PAGE = 1024
@@ -253,3 +253,29 @@ def test_a_large_file_whose_pages_lie_right_is_not_copied(
     data = path.read_bytes()
     path.write_bytes(data[: len(data) - cut])
     assert not shift.worth_a_look(path, data[:100])
+
+
+@pytest.mark.parametrize("lost", [300, PAGE])
+def test_a_file_whose_beginning_is_missing_gets_its_pages_numbered_again(tmp_path: Path, lost: int) -> None:
+    damaged, backup = tmp_path / "headless.db", tmp_path / "backup.db"
+    rows = _database(damaged)
+    data = damaged.read_bytes()
+    backup.write_bytes(data)
+    damaged.write_bytes(data[lost:])
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    account = salvage.repair(damaged, tmp_path / "mended.db", scratch=scratch, reference=backup)
+    assert f"{lost} bytes are missing before the first page" in account.said
+    with sqlite3.connect(tmp_path / "mended.db") as db:
+        found = set(db.execute("SELECT * FROM names"))
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    db.close()
+    assert found == rows
+    assert not list(scratch.glob("headed*"))
+
+
+def test_zeros_over_the_first_page_are_not_taken_for_missing_bytes(tmp_path: Path) -> None:
+    damaged = tmp_path / "zeroed.db"
+    _database(damaged)
+    damaged.write_bytes(bytes(PAGE) + damaged.read_bytes()[PAGE:])
+    assert beheaded.missing(damaged, envelope.examine(damaged)) == 0

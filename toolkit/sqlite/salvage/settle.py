@@ -20,9 +20,12 @@ from toolkit.sqlite.headerfields import Fault
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages.geometry import Geometry
 from toolkit.sqlite.rollbackfit import Judgement, Standing, judge
+from toolkit.sqlite.salvage import beheaded
 from toolkit.sqlite.salvage.shift import LARGE, realign, worth_a_look
 
 MOST_REMAINS = 4000
+
+_HEADED = "headed.db"
 
 
 @dataclass(slots=True)
@@ -79,6 +82,9 @@ class _Work:
         found = envelope.examine(
             self.source, wal=bool(frames), settled=journal is None, reference=self.reference, page_size=page_size
         )
+        beside, said = self.source, list[str]()
+        if frames is None and journal is None:
+            found, said = self._headed(found)
         if found.kind in ("empty", "other", "encrypted"):
             raise UnrepairableError(found.faults[0].text, subject=self.source, hint="restore the newest good backup")
         base, cut = self.scratch / "base.db", any(fault.code == "cut" for fault in found.faults)
@@ -96,13 +102,13 @@ class _Work:
                 reference=self.reference,
                 page_size=page_size,
             ).mended
-        said = [fault.text for fault in mended if fault.code != "page-1"]
+        said += [fault.text for fault in mended if fault.code != "page-1"]
         alone = Settled(base, "header" if said else "none", said, cut=cut)
         if any(fault.code == "page-count" for fault in found.faults):
             stated = int.from_bytes(_head(self.source)[28:32], "big")
             if stated < found.pages <= stated * 5 // 4:
                 alone.doubts.append("it has more pages than its header counts: a transaction may be half written")
-        if rollback.wiped(os.fspath(self.source) + "-journal"):
+        if rollback.wiped(os.fspath(beside) + "-journal"):
             alone.doubts.append(
                 "the -journal holds nothing but zeros: a transaction that was cut off stays half written"
             )
@@ -110,6 +116,7 @@ class _Work:
         whole = not found.sound and frames is None and journal is None and not found.begin
         if whole and not any(fault.code == "line-ends" for fault in mended):
             self._realign(found)
+        (self.scratch / _HEADED).unlink(missing_ok=True)
         if frames is not None:
             self._play_wal(frames, alone)
         if journal is not None:
@@ -117,6 +124,17 @@ class _Work:
         for settled in self.result.files:
             settled.wal = _leave_wal_mode(settled.path)
         return self.result
+
+    def _headed(self, found: envelope.Envelope) -> tuple[envelope.Envelope, list[str]]:
+        """Work on a copy with room for the first pages where these are missing; say so."""
+        lost = beheaded.missing(self.source, found)
+        if not lost:
+            return found, []
+        headed = self.scratch / _HEADED
+        beheaded.restore(self.source, headed, lost)
+        self.source = headed
+        said = f"{lost} bytes are missing before the first page"
+        return envelope.examine(headed, reference=self.reference), [said]
 
     def _realign(self, found: envelope.Envelope) -> None:
         """Try the file with its pages moved back behind bytes that were put in or taken out."""
