@@ -1,4 +1,4 @@
-"""The pages of a mended image that no tree holds become its freelist (SQLite file format, section 1.5)."""
+"""Which pages of a mended image no tree holds: they become its freelist, without a walk over what was not written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from toolkit.sqlite.pages import node as nodes
 from toolkit.sqlite.pages.geometry import INTERIOR_TABLE
 from toolkit.sqlite.pages.scan import PageMap
+from toolkit.sqlite.salvage.freeing import trunks
 from toolkit.sqlite.salvage.image import Image
 
 
@@ -22,11 +23,8 @@ def free_unused(image: Image, found: PageMap, roots: Iterable[int]) -> bool:
         return False
     geometry = image.geometry
     free = [page for page, used in enumerate(pages.used) if not used and page != geometry.lock_page]
-    each = geometry.usable // 4 - 8  # the last six are left out for libraries before 3.6.0
-    groups = [free[at : at + each + 1] for at in range(0, len(free), each + 1)]
-    for group, following in zip(groups, [*groups[1:], [0]], strict=bool(groups)):
-        leaves = group[1:]
-        image.write(group[0], struct.pack(f">II{len(leaves)}I", following[0], len(leaves), *leaves))
+    for page, content in trunks(free, geometry):
+        image.write(page, content)
     image.free = (free[0], len(free)) if free else (0, 0)
     return True
 
