@@ -11,7 +11,7 @@ import base64
 import contextlib
 import enum
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -189,10 +189,3 @@ def decode_entry(line: bytes) -> FileEntry:
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise ArchiveDamagedError("a line of the file list misses fields") from error
     return msgspec.structs.replace(entry, layers=layers, **names)
-
-
-def read_entries(lines: Iterable[bytes]) -> Iterator[FileEntry]:
-    """Yield the entries of the JSON Lines in `lines`, in their order."""
-    for line in lines:
-        if line.strip():
-            yield decode_entry(line)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.making import IDENT, file_item, run, unpack, write
+from tests.archive.making import file_item, run, unpack, write
 from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import ArchiveSpec
 from toolkit.archive.reader import open_archive
 from toolkit.archive.verify import verify
-from toolkit.archive.volumes import is_partial, partial_name, volumes_of
+from toolkit.archive.volumes import volumes_of
 from toolkit.archive.writer import Written
 from toolkit.errors import ArchiveDamagedError, NotFoundError
 
@@ -102,10 +102,3 @@ def test_swapped_volumes_are_found(tmp_path: Path) -> None:
     two.write_bytes(first)
     report = verify(written.archive, tmp_path / written.archive.file, read_file_list(written.file_list))
     assert not report.ok
-
-
-def test_partial_names_are_recognised() -> None:
-    name = partial_name("shop.tar.zst.001", IDENT)
-    assert is_partial(name, IDENT)
-    assert not is_partial(name, "zzzz9999")
-    assert not is_partial("shop.tar.zst.001", IDENT)

@@ -24,7 +24,6 @@ from toolkit.archive.filelists import read_file_list
 from toolkit.archive.formats import ArchiveSpec
 from toolkit.archive.reader import open_archive
 from toolkit.archive.verify import verify
-from toolkit.archive.volumes import is_partial
 from toolkit.archive.writer import ArchiveWriter, Written
 from toolkit.errors import CancelledError, SourceError, SourceMissingError, SpaceError, StorageError
 from toolkit.filelist import Content, FileEntry, FileType, Item, Section
@@ -240,7 +239,7 @@ def test_a_kill_leaves_everything_or_nothing_final(tmp_path: Path, options: dict
     for number, ended in faults.walk([DRIVER, folder, json.dumps(options)], prepare=prepare):
         left = {path.name for path in folder.iterdir()}
         final = {name for name in left if not name.startswith(".")}
-        assert all(is_partial(name, IDENT) for name in left - final)
+        assert all(name.endswith(f".{IDENT}.partial") for name in left - final)
         if number == 0:
             assert ended.code == 0, ended.stderr
             whole = final

@@ -13,7 +13,7 @@ import pytest
 from toolkit.errors import JobNotFoundError, RefusedError
 from toolkit.events import By, CancelRequested, Event, JobFinished, JobStarted, JobState, Outcome
 from toolkit.jobs import attach as attach_module
-from toolkit.jobs.attach import attach, cancel, find_job, interrupted_jobs, list_jobs, prune_jobs, tidy
+from toolkit.jobs.attach import attach, cancel, find_job, list_jobs, prune_jobs, tidy
 from toolkit.jobs.identity import boot_id, start_ticks
 from toolkit.jobs.journal import EVENTS, LOCK, SPEC, Journal, new_spec, read
 from toolkit.jobs.state import job_directories, job_status
@@ -62,7 +62,7 @@ def test_jobs_are_listed_newest_first_in_pages_and_by_state(store: Path, ended: 
     assert [job.spec.id for job in list_jobs(store)] == newest_first
     assert [job.spec.id for job in list_jobs(store, limit=2, offset=1)] == newest_first[1:3]
     assert [job.spec.id for job in list_jobs(store, states=frozenset({JobState.FAILED}))] == [failed]
-    assert interrupted_jobs(store) == []
+    assert list_jobs(store, states=frozenset({JobState.INTERRUPTED})) == []
     assert list_jobs(store / "none") == []
 
 
@@ -156,7 +156,7 @@ def test_a_watcher_of_a_killed_job_is_told_that_it_was_interrupted(store: Path, 
         return False
 
     assert attach(directory, lambda _event: None, pause=pause).state is JobState.INTERRUPTED
-    assert [job.spec.id for job in interrupted_jobs(store)] == [directory.name]
+    assert [job.spec.id for job in list_jobs(store, states=frozenset({JobState.INTERRUPTED}))] == [directory.name]
 
 
 def test_old_jobs_go_and_the_newest_always_stay(store: Path, ended: Callable[..., str]) -> None:

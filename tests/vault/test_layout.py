@@ -100,11 +100,10 @@ def test_a_private_vault(tmp_path: Path) -> None:
     vault = layout.create_vault(tmp_path / "deep" / "vault")
     vault.make_folder(vault.folder("shop", Kind.DAILY))
     assert [mode_of(path) for path in (vault.path, vault.path / "shop", vault.path / "shop" / "daily")] == [0o700] * 3
-    one = made.put(vault, made.manifest())
+    made.put(vault, made.manifest())
     assert {mode_of(path) for path in vault.path.rglob("*") if path.is_file()} == {0o600}
     assert layout.open_vault(vault.path) == vault
     assert "lifeboat list" in (vault.path / layout.NOTE).read_text()
-    assert vault.file_list_path(one).parent == vault.manifest_path(one).parent
 
 
 def test_a_vault_shared_by_a_group(tmp_path: Path) -> None:

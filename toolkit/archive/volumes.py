@@ -24,11 +24,6 @@ def partial_name(name: str, ident: str) -> str:
     return f".{name[:200]}.{ident}.partial"
 
 
-def is_partial(name: str, ident: str) -> bool:
-    """Whether `name` is an unfinished file of the backup `ident`."""
-    return name.startswith(".") and name.endswith(f".{ident}.partial")
-
-
 class _Piece:
     __slots__ = ("file", "path", "sha", "size")
 

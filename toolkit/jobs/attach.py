@@ -49,11 +49,6 @@ def list_jobs(
     return found[offset:]
 
 
-def interrupted_jobs(store: Path) -> list[JobStatus]:
-    """Return the jobs whose runner is gone without an end: what the next run has to clean up after."""
-    return list_jobs(store, states=frozenset({JobState.INTERRUPTED}))
-
-
 def find_job(store: Path, name: str) -> Path:
     """Return the directory of the job with the id `name`, its unambiguous beginning, or `latest`.
 

@@ -174,10 +174,6 @@ class Vault:
         """Return where the manifest of a backup lies that is not in the trash."""
         return self.home(manifest) / f"{stem_of(manifest)}{MANIFEST}"
 
-    def file_list_path(self, manifest: Manifest) -> Path:
-        """Return where the file list of a backup lies that is not in the trash."""
-        return self.home(manifest) / f"{stem_of(manifest)}{FILE_LIST}"
-
     def make_folder(self, folder: Path) -> Path:
         """Create `folder` of this vault, durably and with the vault's mode; return it.
 

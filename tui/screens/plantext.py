@@ -16,7 +16,6 @@ from toolkit.wording import count_text, size_text
 from tui.text import line, put
 
 WAYS = {"mend": "mend it", "salvage": "mend and refill", "restore": "put the backup back"}
-MOST_TARGETS = 3
 
 
 def plan_lines(found: Planned, width: int, *, command: str, later: bool) -> Iterator[Content]:
