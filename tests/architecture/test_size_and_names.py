@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from tests.architecture.sources import ROOT, functions, modules, tracked_files
 
 EMPTY_WORDS = {
@@ -41,3 +43,10 @@ def test_no_file_has_an_empty_name() -> None:
     fixed = {path for path in words if path.parent.parent == ROOT / "roles"}  # Ansible names the folders of a role
     words = {path: parts for path, parts in words.items() if path not in fixed}
     assert not [str(path) for path, parts in words.items() if parts & EMPTY_WORDS]
+
+
+def test_the_repair_names_its_modules_in_the_order_to_read_them() -> None:
+    """The largest package: its docstring is the way into it."""
+    package, *others = modules("toolkit/sqlite/salvage")
+    named = ast.get_docstring(package.tree) or ""
+    assert [one.name for one in others if f"`{one.name.rpartition('.')[2]}`" not in named] == []
