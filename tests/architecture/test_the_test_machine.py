@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.makers.terminals import at_rest
 
 
 def test_every_place_is_inside_the_private_machine(machine: Path) -> None:
@@ -46,3 +49,18 @@ def test_only_the_loopback_can_be_reached() -> None:
 def test_property_tests_may_use_the_machine(number: int) -> None:
     assert Path.home().name == "home"
     assert number == int(str(number))
+
+
+@pytest.mark.parametrize(("code", "rests"), [("input()", True), ("while True: pass", False)])
+def test_a_program_rests_while_it_and_its_children_wait(code: str, rests: bool) -> None:
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE) as process:
+        (child,) = next(found for found in iter(lambda: children(process.pid), None) if found)
+        while {at_rest(child), at_rest(process.pid)} != {rests}:  # both begin
+            pass
+        os.kill(child, signal.SIGKILL)
+    assert at_rest(process.pid)
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -236,12 +236,23 @@ class Line:
 
 
 def at_rest(pid: int) -> bool:
-    """Say whether a process and its children wait for something, or are gone: silence may come from a busy machine."""
+    """Say whether a process and its children wait for something, or are gone: silence may come from a busy machine.
+
+    Children in sessions of their own are left out: jobs, which tell the screens what they do.
+    """
+    with contextlib.suppress(OSError):  # it ended
+        return _waits(pid, os.getsid(pid))
+    return True
+
+
+def _waits(pid: int, session: int) -> bool:
     for thread in Path(f"/proc/{pid}/task").glob("*"):
-        with contextlib.suppress(OSError):  # it ended
-            state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+        with contextlib.suppress(OSError):
+            state, _, _, own, *_ = (thread / "stat").read_text().rpartition(")")[2].split()
+            if int(own) != session:
+                return True
             children = (thread / "children").read_text().split()
-            if state in "RD" or not all(at_rest(int(child)) for child in children):
+            if state in "RD" or not all(_waits(int(child), session) for child in children):
                 return False
     return True
 
