@@ -9,7 +9,7 @@ import pytest
 from tests.vault import made
 from toolkit.archive import manifest as format_
 from toolkit.archive.manifest import Evidence, Manifest, Status
-from toolkit.errors import ArchiveDamagedError, BackupNotFoundError, FormatError, StorageError, UsageError
+from toolkit.errors import ArchiveDamagedError, BackupNotFoundError, ForbiddenError, FormatError, UsageError
 from toolkit.retention import Kind
 from toolkit.vault import catalog, store
 from toolkit.vault.layout import Vault
@@ -103,7 +103,7 @@ def test_hostile_names_survive(vault: Vault) -> None:
 def test_a_manifest_that_cannot_be_written_leaves_the_old_one(vault: Vault) -> None:
     one = made.put(vault, made.manifest("oneaaaaa"))
     vault.home(one).chmod(0o500)
-    with pytest.raises(StorageError):
+    with pytest.raises(ForbiddenError):
         store.update(vault, "oneaaaaa", lambda old: msgspec.structs.replace(old, pin=True))
     vault.home(one).chmod(0o700)
     assert store.load(vault, "oneaaaaa") == one
