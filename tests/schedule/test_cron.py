@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ServiceError
-from toolkit.schedule import cron
+from toolkit.schedule import commands, cron
 from toolkit.schedule.entries import Entry
 from toolkit.schedule.times import Every, parse_at
 
@@ -73,3 +73,10 @@ def test_the_block_of_a_user_leaves_the_rest_alone() -> None:
 def test_a_block_without_an_end_is_not_guessed_at() -> None:
     with pytest.raises(ServiceError, match="no end"):
         cron.with_block(f"{cron.BEGIN}\n0 1 * * * mine\n", [])
+
+
+def test_a_crontab_that_cannot_be_run_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "crontab").write_text("closed to whoever may not run it, as folders of root in PATH after su are")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ServiceError, match="not installed"):
+        commands.run(["crontab", "-l"], "")

@@ -210,3 +210,10 @@ def test_a_repository_of_another_user_runs_nothing_as_root(repository: Path, ope
 def test_addresses_are_shown_without_secrets(address: str, shown: str, name: str) -> None:
     assert git.without_credentials(address) == shown
     assert git.repository_name(address) == name
+
+
+def test_a_git_that_cannot_be_run_is_none(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "git").write_text("closed to whoever may not run it, as folders of root in PATH after su are")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SourceError, match="not installed"):
+        git.bundle(str(repository), tmp_path / "out.bundle")

@@ -26,7 +26,8 @@ def _environment() -> dict[str, str]:
 def run(command: Sequence[str], text: str) -> str:
     """Run `command` with `text` as its input and return what it printed; a user without a crontab has an empty one.
 
-    Raises `ServiceError` when it is not there, fails, or takes longer than a minute.
+    Raises `ServiceError` when it is not there (or not for us: after `su` PATH can name folders that are closed), fails,
+    or takes longer than a minute.
     """
     name = command[0]
     try:
@@ -38,7 +39,7 @@ def run(command: Sequence[str], text: str) -> str:
             timeout=TIMEOUT,
             check=False,
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:
         raise ServiceError(
             f"the command {name} is not installed", subject=name, hint="choose the other kind, or install it"
         ) from error

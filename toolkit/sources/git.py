@@ -261,7 +261,7 @@ class _Repository:
                 group=gid,
                 extra_groups=() if owner else None,
             )
-        except FileNotFoundError as error:
+        except (FileNotFoundError, PermissionError) as error:
             raise SourceError("the git command is not installed", subject=self.shown, hint="apt install git") from error
         with process:
             while True:

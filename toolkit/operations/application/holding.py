@@ -84,7 +84,7 @@ def failed(services: Sequence[Command]) -> tuple[Command, ...]:
     for service in services:
         if service.active:
             asked = ["systemctl", "is-failed", "--quiet", service.name]
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, PermissionError):
                 if subprocess.run(asked, stdin=subprocess.DEVNULL, check=False).returncode == 0:
                     found.append(service)
     return tuple(found)

@@ -54,7 +54,7 @@ def run(command: Sequence[str], *, name: str) -> None:
             timeout=STOP_TIMEOUT,
             check=False,
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:
         raise ServiceError(f"the command {command[0]} does not exist", subject=name) from error
     except subprocess.TimeoutExpired as error:
         raise ServiceError(f"the command did not end within {STOP_TIMEOUT:.0f} s", subject=name) from error
@@ -70,7 +70,7 @@ def _is_active(service: Command) -> bool:
 
     try:
         return subprocess.run(list(service.active), stdin=subprocess.DEVNULL, check=False).returncode == 0
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return False
 
 
