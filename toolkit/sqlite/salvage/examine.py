@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toolkit.errors import CancelledError
 from toolkit.events import ShouldStop, never_stop
+from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.salvage.adopt import leaf_rows
 from toolkit.sqlite.salvage.noise import Noise
 from toolkit.sqlite.salvage.shape import Shape
@@ -31,6 +32,8 @@ class Examination:
     def table(self, tree: Tree, shape: Shape | None) -> None:
         """Look at the rows of leaves that seem sound: pages of another table go, pages with broken rows are carved."""
         suspects: list[tuple[Place, int, int]] = []
+        others = set[int]()
+        clean = 0
         image = self.survey.image
         noise = Noise(image.encoding)
         total = wrong = 0
@@ -56,8 +59,12 @@ class Examination:
                     place.broken, tree.damaged = True, True
                 if bad or misfit:
                     suspects.append((place, bad + misfit, len(rows)))
-        if wrong * 5 > total and wrong > 3:  # then it is rather the shape that is not known well
-            suspects = [suspect for suspect in suspects if suspect[1] == suspect[2] and len(suspects) < 3]
+                    others |= {place.page} if _are_anothers(shape, rows, image.encoding) else set()
+                clean += bool(rows) and not bad + misfit
+        if wrong * 5 > total and wrong > 3:
+            # then it is rather the shape that is not known well: all pages are alike, or those of another table are not
+            few = len(suspects) < 3
+            suspects = [one for one in suspects if one[1] == one[2] and (few or (clean and one[0].page in others))]
         for place in noise.marred():
             place.broken = tree.damaged = True
         for place, bad, rows_seen in suspects:
@@ -90,3 +97,7 @@ class Examination:
             _, values = next(leaf_rows(self.survey.image, place.page, 1), (0, None))
             if values is not None and len(values) != width:
                 self.survey.drop(tree, place)
+
+
+def _are_anothers(shape: Shape | None, rows: list[tuple[int, list[Value] | None]], encoding: str) -> bool:
+    return shape is not None and all(values is not None and shape.is_another(values, encoding) for _, values in rows)

@@ -91,6 +91,11 @@ class Shape:
                 return f"{column.name} holds another type"
         return None
 
+    def is_another(self, values: list[Value], encoding: str) -> bool:
+        """Answer whether it is another table's row: it has values too many, or of another type in two columns."""
+        typed = [pair for pair in zip(self.columns, values, strict=False) if pair[1] is not None and not pair[0].key]
+        return len(values) > len(self.columns) or sum(not _fits(*pair, encoding) for pair in typed) > 1
+
     def strangeness(self, values: list[Value], encoding: str) -> int:
         """Count the values that the table could hold but hardly does: texts in numbers, blobs in texts, bad text."""
         strange = 2 * (len(self.columns) - len(values))
