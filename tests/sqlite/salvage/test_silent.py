@@ -321,3 +321,38 @@ def test_a_row_that_only_the_full_text_index_names_is_missed(tmp_path: Path, rep
     assert not account.whole
     told = account.tables["words_content"]
     assert (told.lost, told.named, told.gaps) == (1, frozenset({30}), (Gap(29, 31),))
+
+
+def test_rows_without_rowid_whose_keys_were_changed_are_doubted(tmp_path: Path, repaired: Repair) -> None:
+    """SQLite says that they are not in order, and each reads well under another key: only their index knows them."""
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE codes(code TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID")
+        connection.execute("CREATE INDEX by_n ON codes(n)")
+        connection.executemany("INSERT INTO codes VALUES (?, ?)", ((f"code {n:04} of many", n) for n in range(60)))
+    root = databases.root_page(original, "codes")
+
+    def damage(data: bytearray) -> None:
+        begin = data.index(b"code 0030 of many", (root - 1) * PAGE)
+        data[begin] ^= 0x10
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({"codes": 1}, {"codes": 1})
+    assert result.account.doubts == ("index by_n names a row that codes does not hold",)
+
+
+def test_an_entry_whose_key_was_changed_is_no_doubt_of_its_row(tmp_path: Path, repaired: Repair) -> None:
+    original = tmp_path / "a.db"
+    with databases.opened(original) as connection:
+        connection.execute("CREATE TABLE codes(code TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID")
+        connection.execute("CREATE INDEX by_n ON codes(n)")
+        connection.executemany("INSERT INTO codes VALUES (?, 7)", ((f"code {n:04} of many",) for n in range(60)))
+    root = databases.root_page(original, "by_n")
+
+    def damage(data: bytearray) -> None:
+        begin = data.index(b"code 0030 of many", (root - 1) * PAGE)
+        data[begin] ^= 0x10
+
+    result = repaired(original, damage)
+    assert (result.missing, result.extra) == ({}, {})
+    assert not result.account.doubts

@@ -43,6 +43,7 @@ from toolkit.sqlite.salvage.schema import Schema
 from toolkit.sqlite.salvage.shape import Shape
 from toolkit.sqlite.salvage.survey import Place, Survey, Tree
 from toolkit.sqlite.salvage.unkeyed import Unkeyed
+from toolkit.sqlite.salvage.unnamed import unnamed
 from toolkit.sqlite.salvage.unused import free_unused
 
 SMALL = 16 * 1024 * 1024
@@ -413,8 +414,18 @@ class Mender:
         self.result.tables.append(entry.name)
         self.result.carved[entry.name] = taken.carved
         self.result.key_gaps[entry.name] = taken.gaps
+        if self.thorough and not taken.gaps:
+            self._doubt_unnamed(taken, shape)
         entry.root = self.image.new()
         self.image.write(entry.root, build.empty_leaf(LEAF_INDEX, self.image.geometry))
+
+    def _doubt_unnamed(self, taken: Unkeyed, shape: Shape) -> None:
+        """Say which sound indexes name rows that a table without rowids does not hold."""
+        for index, tree in witness.sound_indexes(self.survey, self.index_trees, shape):
+            count = unnamed(self.image, taken.root, shape, index, tree.root)
+            if count:
+                rows = "a row" if count == 1 else f"{count} rows"
+                self.result.doubts.append(f"index {index.name} names {rows} that {shape.name} does not hold")
 
     def _free(self) -> None:
         """Make what no tree holds free, of a large file, so that it need not be written anew.
