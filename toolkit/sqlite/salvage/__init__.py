@@ -20,8 +20,8 @@ Modules in the order in which a repair comes to them, and in which they are best
     else it `remains`, in `stretches` without a hole. `spans` are what is told of the gaps.
   - Tables WITHOUT ROWID: `unkeyed`, with `covered`, `listed` and `plainrows`.
   - What is written: `build`, and `unused`, which makes a freelist (`freeing`) of the rest.
-- `finish`: what SQLite does itself on the mended file; `disagree`: which of an index and its table is right;
-  `indexing`: the full-text and R-tree indexes; `leftover`: rows of no table.
+- `finish`: what SQLite does itself on the mended file; `disagree`: which of an index and its table is right, for
+  tables WITHOUT ROWID `unnamed`; `indexing`: the full-text and R-tree indexes; `leftover`: rows of no table.
 
 What comes from a backup is not here, but in `toolkit.sqlite.refill`.
 """
