@@ -196,6 +196,17 @@ def test_keys_that_nobody_enforces_are_no_damage(made: Shop, parents: tuple[obje
     assert (codes(target), target.healthy) == ({"foreign-keys": severity}, severity == "notice")
 
 
+@pytest.mark.parametrize(("parent", "severity"), [("elsewhere", "notice"), ("p", "warning")])
+def test_keys_to_a_table_of_another_database_are_no_damage(made: Shop, parent: str, severity: str) -> None:
+    """A checkout of Fossil refers to tables of the repository, which it attaches: SQLite cannot enforce that."""
+    path = made.root / "own.db"
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE p(id INTEGER PRIMARY KEY)")
+        connection.execute(f"CREATE TABLE c(x REFERENCES {parent})")
+        connection.execute("INSERT INTO c VALUES (5)")
+    assert codes(only(look(made, path))) == {"foreign-keys": severity}
+
+
 def test_keys_to_none_of_other_columns_than_rowids_are_not_told_apart(made: Shop) -> None:
     path = made.root / "own.db"
     with databases.opened(path) as connection:

@@ -53,15 +53,17 @@ def violations(connection: sqlite3.Connection) -> tuple[int, list[str]]:
 
 
 def to_none(connection: sqlite3.Connection) -> bool:
-    """Say whether all references that lead nowhere are to rowids below 1: an application's word for "none".
+    """Say whether all references that lead nowhere are to rowids below 1, or to tables that the schema does not have.
 
-    SQLite gives out rowids from 1 on, so no row that was lost had such a one. With the keys enforced these references
-    could not have been written: nobody enforces them here. Raises `sqlite3.Error`.
+    The first are an application's word for "none": SQLite gives out rowids from 1 on, so no row that was lost had such
+    a one. The others are to tables of a database that it attaches. With the keys enforced neither could have been
+    written: nobody enforces them here. Raises `sqlite3.Error`.
     """
+    tables = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
     for child in _children(connection):
         keys = _keys(connection, child)
         if keys is None:
-            if next(_by_pragma(connection, child), None) is not None:
+            if any(parent.lower() in tables for _, _, parent in _by_pragma(connection, child)):
                 return False
             continue
         for key in keys:

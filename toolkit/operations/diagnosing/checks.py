@@ -94,7 +94,7 @@ def _of_check(check: CheckResult, path: str) -> Finding:
 
 
 def _to_none(check: CheckResult, path: str) -> Finding:
-    message = "rows refer to row 0, which no table has: nobody enforces these keys here"
+    message = "rows refer to row 0, or to tables that are not here: nobody enforces these keys"
     return make("foreign-keys", path, message, evidence=check.messages, remedy="", severity=Severity.NOTICE)
 
 
