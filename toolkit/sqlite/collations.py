@@ -42,9 +42,12 @@ def stand_in(connection: sqlite3.Connection, names: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def standing_in(connection: sqlite3.Connection) -> Iterator[dict[str, str]]:
-    """Stand in for all that is missing, meanwhile; yield the trees that `ordered` tells. Raises `sqlite3.Error`."""
-    names = foreign(connection)
+def standing_in(connection: sqlite3.Connection, names: list[str] | None = None) -> Iterator[dict[str, str]]:
+    """Stand in for all that is missing, meanwhile; yield the trees that `ordered` tells. Raises `sqlite3.Error`.
+
+    `names` are what `foreign` found before, which reads the whole schema.
+    """
+    names = foreign(connection) if names is None else names
     trees = ordered(connection, names)
     stand_in(connection, names)
     try:
@@ -70,12 +73,6 @@ def tables(connection: sqlite3.Connection) -> list[str]:
 def trees_of(connection: sqlite3.Connection, table: str) -> set[str]:
     """Return a table and its indexes. Raises `sqlite3.Error`."""
     return {table, *(row[1] for row in connection.execute(f"PRAGMA index_list({quoted(table)})"))}
-
-
-def count_rows(connection: sqlite3.Connection, source: str) -> int:
-    """Return how many rows `source` has, what stands behind FROM. Raises `sqlite3.Error`."""
-    with standing_in(connection):
-        return int(connection.execute(f"SELECT count(*) FROM {source}").fetchone()[0])  # noqa: S608
 
 
 def _missing(connection: sqlite3.Connection, name: str) -> bool:

@@ -31,12 +31,15 @@ class Integrity:
     unjudged: tuple[str, ...] = ()
 
 
-def integrity(connection: sqlite3.Connection, check: str, limit: int, *, table: str = "") -> Integrity:
+def integrity(
+    connection: sqlite3.Connection, check: str, limit: int, *, table: str = "", foreign: list[str] | None = None
+) -> Integrity:
     """Make the `check` (`quick_check` or `integrity_check`) of the database or of one `table`.
 
-    Returns at most `limit` messages, of a table those that SQLite gives unasked. Raises `sqlite3.Error`.
+    Returns at most `limit` messages, of a table those that SQLite gives unasked. `foreign` are the collations that are
+    missing, where that is known. Raises `sqlite3.Error`.
     """
-    with standing_in(connection) as trees:
+    with standing_in(connection, foreign) as trees:
         if table:
             return Integrity(_of_table(connection, check, table, trees))
         if not trees:

@@ -116,9 +116,14 @@ class Finish:
         if entries:
             self.run("PRAGMA writable_schema=RESET", "PRAGMA writable_schema=ON")
 
+    @functools.cached_property
+    def _foreign(self) -> list[str]:
+        """The collations that are missing."""
+        return collations.foreign(self.connection)
+
     def _lose_foreign(self) -> None:
         """Let go of indexes in an order that only the application has, where SQLite is to write: it could not."""
-        names = collations.ordered(self.connection, collations.foreign(self.connection)) if self.mended.unkeyed else {}
+        names = collations.ordered(self.connection, self._foreign) if self.mended.unkeyed else {}
         for entry in self.mended.schema.entries:
             if entry.kind == "index" and entry.sql and entry.name in names and entry.table in self.mended.unkeyed:
                 self._lose_index(entry.name)
@@ -324,7 +329,7 @@ class Finish:
     def _messages(self, table: str, *, full: bool = True) -> list[str]:
         check = "integrity_check" if full else "quick_check"
         try:
-            return list(integrity(self.connection, check, 0, table=table).messages)
+            return list(integrity(self.connection, check, 0, table=table, foreign=self._foreign).messages)
         except sqlite3.Error as error:
             if primary_code(error) == sqlite3.SQLITE_CORRUPT:
                 return ["malformed"]

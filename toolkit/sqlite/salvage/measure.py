@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.sqlite import values, virtual
-from toolkit.sqlite.collations import count_rows
+from toolkit.sqlite.collations import standing_in
 from toolkit.sqlite.connect import CACHE_KIB, connect, quoted
 from toolkit.sqlite.integrity import integrity
 from toolkit.sqlite.pages.walk import walk
@@ -73,14 +73,16 @@ def _by_sqlite(
             if len(checks) > 1 and not count:
                 return
             break
-    for label in found.objects:
-        kind, _, name = label.partition(" ")
-        if kind == "table":
-            try:
-                found.rows[name] = count_rows(connection, quoted(name))
-            except (sqlite3.Error, UnicodeError) as error:
-                if is_damage(error):
-                    found.failed.append(f"the rows of {name} cannot be counted: {error}")
+    with standing_in(connection):
+        for label in found.objects:
+            kind, _, name = label.partition(" ")
+            if kind == "table":
+                try:
+                    sql = f"SELECT count(*) FROM {quoted(name)}"  # noqa: S608
+                    found.rows[name] = connection.execute(sql).fetchone()[0]
+                except (sqlite3.Error, UnicodeError) as error:
+                    if is_damage(error):
+                        found.failed.append(f"the rows of {name} cannot be counted: {error}")
     found.failed += counters.wrong(connection)
     found.failed += _own_checks(connection)
 
