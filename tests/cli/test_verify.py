@@ -87,6 +87,17 @@ def test_a_flipped_byte_anywhere_is_found(vault: Path, app: Path, form: str) -> 
     assert found > 20
 
 
+@pytest.mark.parametrize("key", ["status", "archives", "checksum"])
+def test_a_manifest_that_lost_a_key_is_not_passed_over(vault: Path, app: Path, key: str) -> None:
+    """Without its status, or its archives, a backup would seem to be none; without a checksum, to be unchanged."""
+    ident = backed_up(app, vault)
+    path = next(vault.rglob(f"*_{ident}.manifest.json"))
+    path.write_bytes(path.read_bytes().replace(f'"{key}"'.encode(), f'"{key[:-1]}_"'.encode()))
+    ran = lifeboat("verify", "--all", "--vault", vault, "--json")
+    assert ran.code == 4, ran.stdout
+    assert ran.document["backups"][0]["errors"]
+
+
 def test_damage_is_kept_and_the_backup_is_no_longer_good(vault: Path, app: Path) -> None:
     ident = backed_up(app, vault)
     archive = next(vault.rglob("*.tar.zst"))

@@ -317,17 +317,12 @@ def _checksum(fields: dict[str, Any]) -> str:
 
 
 def is_unchanged(data: bytes) -> bool:
-    """Say whether a manifest still says what Lifeboat wrote: its checksum covers every value in it.
-
-    One without a checksum counts as unchanged. What is no manifest at all is for `decode` to refuse.
-    """
+    """Say whether a manifest still says what Lifeboat wrote: its checksum, which each has, covers every value."""
     try:
         fields = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    if not isinstance(fields, dict) or CHECKSUM not in fields:
-        return True
-    return bool(fields.pop(CHECKSUM) == _checksum(fields))
+    return isinstance(fields, dict) and fields.pop(CHECKSUM, None) == _checksum(fields)
 
 
 def decode(data: bytes) -> Manifest:

@@ -74,6 +74,9 @@ _FOREVER = (
 """What a manifest says from the first to the last: the same in the archive and beside it."""
 
 
+_CHANGED = "the manifest was changed by something other than Lifeboat: its checksum does not fit"
+
+
 def check_archive(backup: StoredBackup, job: Job) -> VerifyReport:
     """Read the whole archive and compare it with its manifest and file list; damage is in the report.
 
@@ -100,7 +103,7 @@ def check_archive(backup: StoredBackup, job: Job) -> VerifyReport:
         errors.append(f"the manifest does not say the same as the one in the archive: {', '.join(differ)}")
     beside = _manifest_beside(backup)
     if beside.exists() and not is_unchanged(beside.read_bytes()):
-        errors.append("the manifest was changed by something other than Lifeboat: its checksum does not fit")
+        errors.append(_CHANGED)
     return dataclasses.replace(found, ok=found.ok and not errors, errors=(*found.errors, *errors))
 
 
@@ -348,7 +351,10 @@ def oldest_first(session: Session, profile: str | None = None) -> Everything:
         except LifeboatError as error:
             unreadable.append((path, error.message))
             continue
-        if manifest.tombstone is not None or manifest.status not in (Status.COMPLETED, Status.UPLOADING):
+        finished = manifest.status in (Status.COMPLETED, Status.UPLOADING) and manifest.archives
+        if manifest.tombstone is not None or not finished:
+            if not is_unchanged(path.read_bytes()):  # what it says, that there is nothing to verify, may be wrong too
+                unreadable.append((path, _CHANGED))
             continue
         when = manifest.evidence.when or datetime.min.replace(tzinfo=UTC)
         try:
