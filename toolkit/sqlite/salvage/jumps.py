@@ -115,9 +115,8 @@ class _Look:
         first = next((number for number in numbers if self._lies(number, behind)), None)
         if first is None:
             return None
-        least = (
-            first - 1
-        ) * self.page + behind  # a page that reaches into this one is not whole, though its cells may be
+        least = (first - 1) * self.page + behind
+        # A page that reaches into this one is not whole, though its cells may be.
         ahead = range(last, max(1, last - WINDOW), -1)
         whole = (number for number in ahead if number * self.page + before <= least and self._lies(number, before))
         return next(whole, 1), first
