@@ -239,3 +239,23 @@ def test_a_leaf_whose_kind_is_wrong_keeps_its_rows(tmp_path: Path, repaired: Rep
     leaf = page_of(path, "t", 5)
     result = repaired(path, lambda data: data.__setitem__((leaf - 1) * PAGE, wrong))
     assert (result.missing, result.extra, result.account.tables["t"].gaps) == ({}, {}, ())
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_rows_of_the_schema_are_no_tables_rows(tmp_path: Path, repaired: Repair, *, broken: bool) -> None:
+    """A leaf of the schema that nothing leads to would fit a table of five columns of which nothing is known."""
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        connection.execute("CREATE TABLE five(a BIGINT NOT NULL, b BIGINT NOT NULL, c TEXT, d BIGINT, e TEXT)")
+        for one in range(60):
+            connection.execute(f"CREATE TABLE other_{one}(id INTEGER PRIMARY KEY, note TEXT DEFAULT '{'x' * 200}')")
+    data = path.read_bytes()
+    leaf = next(page for page in range(2, len(data) // PAGE) if b"CREATE TABLE" in data[span(page)])
+    root = page_of(path, "five")
+
+    def damage(data: bytearray) -> None:
+        content(data, moved(data, leaf)) if broken else moved(data, leaf)
+        data[span(root)] = bytes(range(256)) * (PAGE // 256)
+
+    result = repaired(path, damage)
+    assert (result.missing, result.extra) == ({}, {})

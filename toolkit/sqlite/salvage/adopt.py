@@ -19,6 +19,7 @@ from toolkit.sqlite.pages.record import Value
 from toolkit.sqlite.pages.source import PageSource
 from toolkit.sqlite.salvage import counters
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row
+from toolkit.sqlite.salvage.entries import entry_of
 from toolkit.sqlite.salvage.profile import LEAST_ROWS, Profile
 from toolkit.sqlite.salvage.shape import Shape
 from toolkit.sqlite.salvage.survey import Place, Survey, Tree
@@ -286,6 +287,8 @@ class Adoption:
         good = [(rowid, values) for rowid, values in rows if values is not None]
         if not good or len(good) * 10 < len(rows) * 8:
             return None
+        if all(entry_of(rowid, values, self.image.encoding) for rowid, values in good):
+            return None  # rows of the schema: any table of five columns would take them
         found = self.survey.found
         leaves = self.leaves(group)
         spans = [(found.first[page], found.last[page]) for page in leaves]

@@ -34,7 +34,7 @@ from toolkit.sqlite.salvage.adopt import Adoption, Known, Target, leaf_rows
 from toolkit.sqlite.salvage.blanks import blanked
 from toolkit.sqlite.salvage.carve import LEAST, MOST, Row, carve
 from toolkit.sqlite.salvage.contain import contained
-from toolkit.sqlite.salvage.entries import Entry
+from toolkit.sqlite.salvage.entries import Entry, entry_of
 from toolkit.sqlite.salvage.examine import Examination
 from toolkit.sqlite.salvage.image import Image
 from toolkit.sqlite.salvage.listed import Listed
@@ -299,10 +299,11 @@ class Mender:
             target.whole.append((found.rows[0].rowid, found.rows[-1].rowid))
 
     def _take_orphan(self, carved: list[list[Row]], targets: list[Target]) -> None:
-        """Give the rows of one page to the table that has room for clearly the most of them."""
+        """Give the rows of one page, but for those of the schema, to the table that has room for clearly the most."""
         tried: list[tuple[int, int, list[Row]]] = []
         for at, target in enumerate(targets):
-            rows = [row for row in carved[at] if target.lacks(row.rowid) and target.believes(row)]
+            likely = (row for row in carved[at] if target.lacks(row.rowid) and target.believes(row))
+            rows = [row for row in likely if entry_of(row.rowid, row.values, self.image.encoding) is None]
             tried.append((len(rows), at, rows))
         tried.sort(key=lambda one: one[:2], reverse=True)
         if tried[0][0] < 1 or (len(tried) > 1 and tried[1][0] * 2 > tried[0][0]):
