@@ -127,3 +127,23 @@ def test_a_table_whose_row_is_gone_is_missed(tmp_path: Path, repaired: Repair) -
     result = repaired(original, lambda data: None)
     assert not result.missing
     assert not result.account.whole
+
+
+def test_pages_of_the_schema_that_are_gone_are_said(tmp_path: Path, repaired: Repair) -> None:
+    """No row tells of tables that were empty: a backup of this schema has them, or they may be missing."""
+    path = tmp_path / "a.db"
+    with databases.opened(path) as connection:
+        for number in range(90):
+            connection.execute(f"CREATE TABLE table_{number}(id INTEGER PRIMARY KEY, note TEXT DEFAULT '{'x' * 300}')")
+    backup = tmp_path / "backup.db"
+    shutil.copyfile(path, backup)
+
+    def cut(data: bytearray) -> None:
+        del data[len(data) * 2 // 3 // 4096 * 4096 :]
+
+    assert "pages of the schema are gone" in " ".join(repaired(path, cut).account.doubts)
+    shutil.rmtree(tmp_path / "private")
+    shutil.rmtree(tmp_path / "scratch")
+    (tmp_path / "output.db").unlink()
+    result = repaired(path, cut, backup)
+    assert (result.missing, result.objects, result.account.doubts) == ({}, set(), ())

@@ -114,6 +114,10 @@ class Mender:
                 self._begin(known, incomplete=True)
             if self._ownerless():
                 self.result.doubts.append("there are pages of tables or indexes that the schema does not name")
+            if self.schema.short:
+                self.result.doubts.append(
+                    "pages of the schema are gone: tables, indexes, views or triggers may be missing"
+                )
             self.result.doubts += halfdone.doubts(self.survey)
             targets = self._targets(known)
             takers = [target for target in targets.values() if target.open]

@@ -40,7 +40,8 @@ class Schema:
     """All entries, the shapes of the tables that are kept as b-trees, and the names of what could not be read.
 
     `marred` are the entries whose text held bytes that are no text, which were replaced; `broken` those that SQLite
-    cannot read, `retold` the tables among them whose statement was told again from what is left of it.
+    cannot read, `retold` the tables among them whose statement was told again from what is left. `short`: pages of
+    it are gone, and nothing tells what was on them.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Schema:
     retold: list[str] = field(default_factory=list)
     broken: list[Entry] = field(default_factory=list)
     damaged: bool = False
+    short: bool = False
 
     def tables(self) -> list[Entry]:
         """Return the tables that have a b-tree."""
@@ -77,12 +79,14 @@ def read(
     survey.chains()
     schema = Schema(damaged=tree.damaged or bool(survey.broken_chains))
     rowids: set[int] = set()
+    gone = 0
     for place in tree.places:
+        before = len(schema.entries)
         if place.page:
-            before = len(schema.entries)
             _add(schema, page_entries(image, place.page, image.encoding), rowids)
             missing = survey.found.counts[place.page] - (len(schema.entries) - before)
             schema.lost += [f"an entry of the schema on page {place.page}"] * (missing if missing < 1000 else 0)
+        gone += place.page != 1 and len(schema.entries) == before and (place.broken or not place.page)
     if schema.damaged:
         for page in range(2, image.page_count + 1):
             if survey.found.kinds[page] == 13 and not survey.used[page] and page not in survey.free:
@@ -90,6 +94,9 @@ def read(
                 if found:
                     survey.used[page] = 1
                     _add(schema, found, rowids)
+                    gone -= 1
+    # a page 1 that is broken itself tells of no others
+    schema.short = gone > 0 and 1 not in survey.found.faults and not _is_as_old(reference, image.header)
     _mark(schema, reference)
     with contained(schema.lost.append):
         _compare(schema, reference, image.header)
@@ -258,7 +265,7 @@ def _compare(schema: Schema, reference: Path | None, head: bytes) -> None:
     A damaged word can be another valid one. VACUUM INTO, by which backups are taken, adds one to the version, as does
     a column that was added since: so only a statement that is as long as theirs can be a damaged one.
     """
-    if reference is None or _version(reference) - int.from_bytes(head[40:44], "big") not in (0, 1):
+    if reference is None or not _is_as_old(reference, head):
         return
     theirs = reference_entries(reference)
     ours = {(entry.kind, entry.name) for entry in schema.entries}
@@ -269,6 +276,11 @@ def _compare(schema: Schema, reference: Path | None, head: bytes) -> None:
             if damaged or (same and (other.kind, other.name) not in ours):
                 entry.name, entry.table, entry.sql = other.name, other.table, other.sql
                 break
+
+
+def _is_as_old(reference: Path | None, head: bytes) -> bool:
+    """Answer whether the schema of a reference is that of the image, by its version; see `_compare`."""
+    return reference is not None and _version(reference) - int.from_bytes(head[40:44], "big") in (0, 1)
 
 
 def _as_long(one: str | None, other: str | None) -> bool:
