@@ -69,7 +69,7 @@ def refuse_only_copy(path: str, used: Iterable[Holder]) -> None:
     for one in used:
         if one.lone and one.path == path:
             raise TargetInUseError(
-                f"it was deleted, and {one.command} (process {one.pid}, {one.user}) has the only copy open",
+                f"it was deleted, and {one.text} has the only copy open",
                 subject=path,
                 hint=rescue_first(path),
             )

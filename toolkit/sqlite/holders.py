@@ -13,6 +13,16 @@ _DELETED = " (deleted)"
 """What the kernel appends to the former name of an open file (proc(5), /proc/PID/fd)."""
 
 
+def process_text(pid: int, command: str, *belongs: str) -> str:
+    """Return a process in words; `belongs` are its user and its unit."""
+    return f"{command} ({', '.join((f'process {pid}', *belongs))})"
+
+
+def is_lone(path: str, *, deleted: bool) -> bool:
+    """Say whether nothing else keeps an open file that was `deleted` from `path`: there is none of that name."""
+    return deleted and not os.path.lexists(path)
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A process that has `path` open: its id, command name and user (a name, or the number).
@@ -28,8 +38,13 @@ class Holder:
 
     @property
     def lone(self) -> bool:
-        """Whether nothing else keeps what it has open: there is no file of that name."""
-        return self.deleted and not os.path.lexists(self.path)
+        """Whether nothing else keeps what it has open."""
+        return is_lone(self.path, deleted=self.deleted)
+
+    @property
+    def text(self) -> str:
+        """The process in words."""
+        return process_text(self.pid, self.command, self.user)
 
 
 def rescue_first(path: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from toolkit.errors import SourceTimeoutError, Subject
 from toolkit.events import ShouldStop, never_stop
 from toolkit.sqlite.blocks import state
-from toolkit.sqlite.holders import command_of, user_of
+from toolkit.sqlite.holders import command_of, process_text, user_of
 
 PENDING, RESERVED, SHARED = 0x40000000, 0x40000001, 0x40000002
 WAL_WRITE = 120
@@ -33,7 +33,7 @@ class Lock:
     @property
     def text(self) -> str:
         """The process in words."""
-        return f"{self.command} (process {self.pid}, {self.user})"
+        return process_text(self.pid, self.command, self.user)
 
 
 def keepers(path: str | os.PathLike[str]) -> tuple[Lock, ...]:

@@ -103,7 +103,7 @@ def refuse_if_held(paths: Iterable[str | os.PathLike[str]], *, accept_unseen: bo
     wanted = [os.fspath(path) for path in paths]
     seen = holders(wanted)
     if seen.found:
-        names = sorted({f"{holder.command} (process {holder.pid}, {holder.user})" for holder in seen.found})
+        names = sorted({holder.text for holder in seen.found})
         first = max(seen.found, key=lambda one: one.lone)
         raise TargetInUseError(
             f"in use by {', '.join(names)}",

@@ -14,7 +14,7 @@ from toolkit.errors import TargetInUseError
 from toolkit.jobs.context import Job
 from toolkit.operations.application.services import Command, active
 from toolkit.sqlite.connect import SIDECARS
-from toolkit.sqlite.holders import Holder, holders, rescue_first
+from toolkit.sqlite.holders import Holder, holders, is_lone, process_text, rescue_first
 
 PATIENCE = 20.0
 """Seconds that a process may take to leave after it was told to."""
@@ -38,8 +38,8 @@ class Using(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """The process in words."""
-        unit = f", {self.unit}" if self.unit else ""
-        return f"{self.command} (process {self.pid}, {self.user}{unit}{', has the deleted file open' * self.deleted})"
+        more = (self.unit, "has the deleted file open" if self.deleted else "")
+        return process_text(self.pid, self.command, self.user, *filter(None, more))
 
 
 class Users(msgspec.Struct, frozen=True):
@@ -127,7 +127,7 @@ def wait_until_free(paths: Sequence[str], job: Job, *, stop: bool, accept_unseen
 def _hint(one: Using, *, stop: bool) -> str:
     if stop:
         return "it does not end on SIGTERM: stop it by hand, then run this again"
-    if one.deleted and not os.path.lexists(one.path):
+    if is_lone(one.path, deleted=one.deleted):
         return rescue_first(one.path)
     return "stop it, or name its service in the profile; --stop-holders sends it SIGTERM"
 

@@ -52,7 +52,7 @@ def of_locks(stuck: Iterable[Lock], path: str) -> list[Finding]:
 
 
 def _openers(holders: Iterable[Holder]) -> tuple[str, ...]:
-    return tuple(f"{one.command} (process {one.pid}, {one.user}) has the deleted file open" for one in holders)
+    return tuple(f"{one.text} has the deleted file open" for one in holders)
 
 
 def _names(probe: Probe) -> list[Finding]:

@@ -190,7 +190,9 @@ def _items(made: RestorePlan, removed: Path | None) -> Iterator[Item]:
 
 def _sidecars_that_go(path: str) -> Iterator[str]:
     if os.path.isfile(path):
-        yield from (name for suffix in SIDECARS if os.path.lexists(name := path + suffix) and is_sidecar(name))
+        yield from (
+            name for suffix in SIDECARS if os.path.lexists(name := path + suffix) and _is_database_sidecar(name)
+        )
 
 
 def _lone_sidecars(databases: Sequence[DatabaseRow]) -> Iterator[Item]:
@@ -276,7 +278,7 @@ def remove_paths(listed: Path | None, spare: Collection[str] = ()) -> int:
             folders.append(path)
             continue
         for name in (path, *(path + suffix for suffix in SIDECARS)):
-            if os.path.lexists(name) and (name == path or (name not in spare and is_sidecar(name))):
+            if os.path.lexists(name) and (name == path or (name not in spare and _is_database_sidecar(name))):
                 with durable.translated(name):
                     durable.on_step("unlink", name)
                     os.unlink(name)
@@ -289,7 +291,7 @@ def remove_paths(listed: Path | None, spare: Collection[str] = ()) -> int:
     return removed
 
 
-def is_sidecar(name: str) -> bool:
+def _is_database_sidecar(name: str) -> bool:
     """Say whether a file is a WAL, shared memory or journal of SQLite: only those go with a database that goes."""
     if name.endswith("-shm"):
         return True
