@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit import durable
 from toolkit.errors import LifeboatError, OutdatedPlanError, UnrepairableError
 from toolkit.jobs.context import Job
 from toolkit.operations import scratch
@@ -25,7 +24,6 @@ from toolkit.operations.restoring import replacing
 from toolkit.operations.restoring.replacing import Replaced, Replacement
 from toolkit.operations.session import Session
 from toolkit.sqlite.account import Unproven
-from toolkit.sqlite.raw import raw_copy
 
 
 def looked(made: RescuePlan, plan: Plan) -> RescueReport:
@@ -128,9 +126,7 @@ def _coming(
 def _keep_deleted(session: Session, patient: Patient, mended: Mended) -> None:
     """Keep in `recovery/`, bit for bit, damaged files that nothing keeps any more when this process ends."""
     if patient.deleted is not None and not mended.sound:
-        folder = outputs.free_name(outputs.recovery_folder(session), "deleted", patient.path, "", session.now())
-        durable.make_directory(folder)
-        raw_copy(Path(patient.files), folder, follow=False)
+        outputs.keep_files(session, "deleted", patient.path, source=patient.files)
 
 
 def _redone(patient: Patient, folder: Path, job: Job, again: dict[str, Mended], unproven: Unproven) -> Option:

@@ -24,6 +24,7 @@ from toolkit.operations.restoring.journal import RestoreJournal
 from toolkit.operations.scratch import private_folder
 from toolkit.operations.session import Session
 from toolkit.profile.adhoc import slug
+from toolkit.sqlite.raw import raw_copy
 from toolkit.tree.scan import STAGING_PREFIX
 from toolkit.vault import layout
 
@@ -46,6 +47,17 @@ def free_name(folder: Path, word: str, database: str | Path, ending: str, now: d
     while os.path.lexists(found := folder / f"{stem}{f'-{number}' if number > 1 else ''}{ending}"):
         number += 1
     return found
+
+
+def keep_files(session: Session, word: str, database: str, *, source: str = "") -> Path:
+    """Copy a database with its sidecars bit for bit into a new folder of `recovery/`; return the folder.
+
+    `source` is where they can be read if not under their name. Raises `StorageError` and what `raw_copy` raises.
+    """
+    folder = free_name(recovery_folder(session), word, database, "", session.now())
+    durable.make_directory(folder)
+    raw_copy(Path(source or database), folder, follow=not source)
+    return folder
 
 
 def report_path(output: Path) -> Path:

@@ -238,13 +238,10 @@ def _put_back(run: _Run, failures: list[str]) -> None:
 
 
 def _keep_rejected(run: _Run, target: str) -> list[str]:
-    from toolkit.operations.repairing.outputs import free_name, recovery_folder
-    from toolkit.sqlite.raw import raw_copy
+    from toolkit.operations.repairing.outputs import keep_files
 
     try:
-        folder = free_name(recovery_folder(run.session), "rejected", target, "", run.session.now())
-        durable.make_directory(folder)
-        raw_copy(Path(target), folder)
+        folder = keep_files(run.session, "rejected", target)
     except (LifeboatError, OSError) as error:
         run.report.warn("rejected-not-kept", f"what did not work could not be kept for a look: {error}", subject=target)
         return []
